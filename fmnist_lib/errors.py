@@ -1,0 +1,9 @@
+"""The one exception of the course."""
+
+
+class CourseError(Exception):
+    """Says in one paragraph what is wrong and what to do about it.
+
+    Every function of `fmnist_lib` that refuses its input raises this class; the `fmnist` command
+    prints the paragraph and exits with status 1.
+    """
