@@ -1,0 +1,81 @@
+"""What the tests share: quick copies of the notebooks, a small data set on disk, a small network.
+
+The notebooks are run by nbval on copies with quick parameters, in `tests/quick_notebooks/`; their
+cells are collected and reported like any other test.
+"""
+
+import gzip
+import hashlib
+import shutil
+import struct
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from papermill.parameterize import parameterize_notebook
+
+from fmnist_lib import data, synthetic
+from fmnist_lib.data import Split
+
+ROOT = Path(__file__).parent.parent
+COPIES = ROOT / "tests" / "quick_notebooks"
+QUICK_RUN = {"run_folder": str(COPIES / "run")}
+QUICK = {
+    "01_explore_data": {"test_queries": 500},
+    "02_build_cnn": {},
+    "03_train_sgd": {"epochs": 1, "train_images": 3000, "subset_images": 150} | QUICK_RUN,
+    "04_confusion_matrix": QUICK_RUN,
+}
+
+
+def pytest_configure():
+    shutil.rmtree(COPIES, ignore_errors=True)
+    COPIES.mkdir()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.write(parameterize_notebook(notebook, QUICK[path.stem]), COPIES / path.name)
+
+
+def pytest_collectstart(collector):
+    # A warning of a library is no difference in what the cell computed.
+    if hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("stderr", "text/html")
+
+
+def idx_bytes(array: torch.Tensor) -> bytes:
+    """An idx file of bytes, unzipped."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return header + array.to(torch.uint8).numpy().tobytes()
+
+
+@pytest.fixture(scope="session")
+def drawn() -> tuple[Split, Split]:
+    """600 training and 200 test images of the stand-in."""
+    train, test = synthetic.generate(600, 200, seed=1)
+    return Split(*train, "synthetic"), Split(*test, "synthetic")
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch, drawn) -> Path:
+    """A root with four small idx files that count as the published ones in this test."""
+    folder = data.raw_folder(tmp_path / "root")
+    folder.mkdir(parents=True)
+    published = {}
+    for part, split in zip(("train", "t10k"), drawn, strict=True):
+        for kind, array in (("images-idx3", split.images), ("labels-idx1", split.labels)):
+            name = f"{part}-{kind}-ubyte.gz"
+            content = gzip.compress(idx_bytes(array), mtime=0)
+            (folder / name).write_bytes(content)
+            published[name] = hashlib.md5(content).hexdigest()
+    monkeypatch.setattr(data, "FILES", published)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Every download fails at once, as it does on a machine with no network."""
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.delenv("FMNIST_MIRROR", raising=False)
+    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
