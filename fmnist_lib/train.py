@@ -1,0 +1,342 @@
+"""Training: device choice, one epoch, the loop over epochs, checkpoints."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from fmnist_lib.data import Split, as_input
+from fmnist_lib.errors import CourseError
+from fmnist_lib.model import Net
+
+ARCHITECTURES = {"Net": Net}  # what a checkpoint may hold, by the name of its class
+SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoints" / "net.pt"  # see the README beside it
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history. Losses are means per image, accuracies are shares from 0 to 1."""
+
+    epoch: int  # counts from 1
+    epochs: int  # how many were asked for
+    train_loss: float  # running mean while the weights change, as the epoch goes by
+    train_accuracy: float
+    validation_loss: float  # after the epoch
+    validation_accuracy: float
+    test_accuracy: float | None  # only for the published way of reporting, never to choose by
+    seconds: float  # the pass over the training set
+    evaluation_seconds: float  # the passes over validation (and test) set
+
+    def __str__(self) -> str:
+        left = (self.epochs - self.epoch) * (self.seconds + self.evaluation_seconds)
+        return (
+            f"epoch {self.epoch:2}/{self.epochs}   "
+            f"train: loss {self.train_loss:.4f}, {self.train_accuracy:.2%}   "
+            f"validation: loss {self.validation_loss:.4f}, {self.validation_accuracy:.2%}   "
+            f"{self.seconds:.1f} s, {left // 60:.0f}:{left % 60:02.0f} min left"
+        )
+
+
+def fit(
+    model: nn.Module,
+    train: Split,
+    validation: Split,
+    *,
+    test: Split | None = None,
+    epochs: int = 25,
+    batch_size: int = 75,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: str = "auto",
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> Iterator[Epoch]:
+    """Train `model` with SGD on the cross-entropy; yields one `Epoch` after each epoch.
+
+    The defaults are the published recipe. A generator trains only while something iterates over
+    it: `history = pd.DataFrame(fit(...))` runs it to the end.
+
+    test: also measure the test accuracy after every epoch, to report as the published text does.
+    seed: order of the training images. The initial weights are the caller's.
+    device, dtype: see `choose_device` and `choose_dtype`.
+    checkpoint: file that is replaced after every epoch; it holds all that `resume` needs, and the
+        weights of the epoch with the best validation accuracy, which `load_model` returns.
+    resume: go on from `checkpoint` if it exists; the epochs done are yielded first. On one CPU the
+        result equals that of an uninterrupted run.
+
+    Raises CourseError when a number makes no sense or the device is not there.
+    """
+    _check_recipe(epochs, batch_size, learning_rate, momentum, len(train))
+    device = choose_device(device)
+    dtype = choose_dtype(dtype, device)
+    model.to(device, memory_format=torch.channels_last)  # the layout convolutions are fastest in
+    images, labels = train.images.to(device), train.labels.to(device)
+    optimizer = optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum, fused=True)
+    shuffle = torch.Generator().manual_seed(seed)
+    recipe = {
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "seed": seed,
+        "dtype": str(dtype),
+    }
+    history: list[Epoch] = []
+    best: dict = {"validation_accuracy": -1.0}
+
+    if resume and checkpoint and Path(checkpoint).exists():
+        history, best = _restore(checkpoint, model, optimizer, shuffle, recipe)
+        yield from history
+
+    for number in range(len(history) + 1, epochs + 1):
+        start = time.perf_counter()
+        order = torch.randperm(len(train), generator=shuffle).to(device)
+        train_loss, train_accuracy = train_one_epoch(
+            model, images, labels, order, optimizer, batch_size, dtype
+        )
+        trained = time.perf_counter()
+        validation_loss, validation_accuracy = measure(model, validation, dtype)
+        test_accuracy = measure(model, test, dtype)[1] if test else None
+        epoch = Epoch(
+            epoch=number,
+            epochs=epochs,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            test_accuracy=test_accuracy,
+            seconds=trained - start,
+            evaluation_seconds=time.perf_counter() - trained,
+        )
+        history.append(epoch)
+        if validation_accuracy > best["validation_accuracy"]:
+            best = {
+                "epoch": number,
+                "validation_accuracy": validation_accuracy,
+                "model": {name: value.clone() for name, value in model.state_dict().items()},
+            }
+        if checkpoint:
+            write_checkpoint(
+                checkpoint,
+                {
+                    "architecture": type(model).__name__,
+                    "source": train.source,
+                    "recipe": recipe,
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "shuffle": shuffle.get_state(),
+                    "history": [asdict(row) for row in history],
+                    "best": best,
+                },
+            )
+        yield epoch
+
+
+def train_one_epoch(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    order: Tensor,
+    optimizer: optim.Optimizer,
+    batch_size: int,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[float, float]:
+    """One pass over the training set; returns its mean loss and accuracy.
+
+    images, labels: uint8 [N, 28, 28] and int64 [N], on the model's device. No DataLoader: a batch
+    is an index into them.
+    order: int64 [N], a permutation, on the same device.
+    """
+    model.train()
+    # Kept on the device: fetching a number after every batch would make a GPU wait for us.
+    loss_sum = torch.zeros((), device=images.device)
+    correct = torch.zeros((), device=images.device, dtype=torch.int64)
+    for batch in order.split(batch_size):
+        with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
+            logits = model(as_input(images[batch]))
+            loss = F.cross_entropy(logits, labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.detach() * len(batch)
+        correct += (logits.detach().argmax(dim=1) == labels[batch]).sum()
+    return loss_sum.item() / len(order), correct.item() / len(order)
+
+
+@torch.inference_mode()
+def measure(
+    model: nn.Module, split: Split, dtype: torch.dtype = torch.float32, batch_size: int = 1000
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of `model` on a split, the weights unchanged."""
+    model.eval()
+    device = next(model.parameters()).device
+    loss_sum, correct = 0.0, 0
+    for images, labels in zip(
+        split.images.split(batch_size), split.labels.split(batch_size), strict=True
+    ):
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            logits = model(as_input(images.to(device))).float()
+        labels = labels.to(device)
+        loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
+        correct += (logits.argmax(dim=1) == labels).sum().item()
+    return loss_sum / len(split), correct / len(split)
+
+
+# ------------------------------------------------------------------------- device and dtype
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to train on. "auto": a CUDA GPU, else Apple's (mps), else the CPU.
+
+    Raises CourseError when the device asked for is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, available in there.items() if available)
+    kind, _, number = name.partition(":")
+    if kind not in there or (number and not number.isdecimal()):
+        raise CourseError(f"device={name!r} is unknown. Choose auto, cpu, cuda, cuda:1 … or mps.")
+    if not there[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise CourseError(
+            f'device="{name}" is not available to this PyTorch ({torch.__version__}). Use '
+            'device="auto" or "cpu"; for a GPU, see what `fmnist doctor` says about its driver.'
+        )
+    return torch.device(name)
+
+
+def choose_dtype(name: str = "auto", device: torch.device | str = "cpu") -> torch.dtype:
+    """The number format of the products. "auto": bfloat16 where the hardware has it, else float32.
+
+    With bfloat16, autocast computes convolutions and matrix products in 16 bits; weights, loss and
+    updates stay in 32.
+    """
+    if name not in ("auto", "float32", "bfloat16"):
+        raise CourseError(f"dtype={name!r} is unknown. Choose auto, float32 or bfloat16.")
+    if name == "auto":
+        name = "bfloat16" if _has_bfloat16(torch.device(device)) else "float32"
+    return getattr(torch, name)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+# ------------------------------------------------------------------------------ checkpoints
+
+
+def write_checkpoint(path: str | Path, state: dict) -> None:
+    """Write a checkpoint so that `path` holds the old one or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        torch.save(state, scratch)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
+
+    Raises CourseError when it is missing, torn, no checkpoint of this course, or of an unknown
+    architecture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CourseError(f"There is no checkpoint {path}. Run notebook 03 first: it writes one.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        architecture = state["architecture"]
+        state["best"]["model"]
+    except Exception as error:  # torch.load raises nearly anything on a bad file
+        raise CourseError(
+            f"{path} is torn or is no checkpoint of this course. Delete it and run notebook 03 "
+            "again."
+        ) from error
+    if architecture not in ARCHITECTURES:
+        raise CourseError(
+            f"{path} holds the architecture {architecture!r}; known are "
+            f"{', '.join(ARCHITECTURES)}. Add the class to fmnist_lib.train.ARCHITECTURES, or "
+            "train again with notebook 03."
+        )
+    return state
+
+
+def load_model(path: str | Path) -> tuple[nn.Module, dict]:
+    """The network of the best epoch, on the CPU and in evaluation mode, and its checkpoint.
+
+    Raises CourseError as `read_checkpoint` does, and when the weights do not fit the architecture.
+    """
+    state = read_checkpoint(path)
+    model = ARCHITECTURES[state["architecture"]]()
+    _load_weights(model, state["best"]["model"], path)
+    return model.eval(), state
+
+
+def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CourseError(
+            f"The weights in {path} do not fit {type(model).__name__}: they belong to another "
+            "architecture, or the class has changed since. Delete the file and train again."
+        ) from error
+
+
+def _restore(
+    path: str | Path,
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    shuffle: torch.Generator,
+    recipe: dict,
+) -> tuple[list[Epoch], dict]:
+    """Put model, optimizer and generator where the checkpoint left them; (history, best)."""
+    state = read_checkpoint(path)
+    if state["architecture"] != type(model).__name__:
+        raise CourseError(
+            f"{path} holds a {state['architecture']}, the model is a {type(model).__name__}. Give "
+            "another checkpoint file, or delete this one."
+        )
+    if "optimizer" not in state:
+        raise CourseError(f"{path} holds only the finished network; training can't go on from it.")
+    changed = [key for key in recipe if state["recipe"][key] != recipe[key]]
+    if changed:
+        raise CourseError(
+            f"{path} was trained with another recipe ({', '.join(changed)}). Give another "
+            "checkpoint file, delete this one, or set resume=False."
+        )
+    _load_weights(model, state["model"], path)
+    optimizer.load_state_dict(state["optimizer"])
+    shuffle.set_state(state["shuffle"])
+    return [Epoch(**row) for row in state["history"]], state["best"]
+
+
+def _check_recipe(epochs, batch_size, learning_rate, momentum, images) -> None:
+    problems = {
+        f"epochs={epochs} is not an integer of 1 or more": isinstance(epochs, int) and epochs >= 1,
+        f"batch_size={batch_size} is not an integer from 1 to {images}": (
+            isinstance(batch_size, int) and 1 <= batch_size <= images
+        ),
+        f"learning_rate={learning_rate} is not a number over 0": (
+            isinstance(learning_rate, (int, float)) and learning_rate > 0
+        ),
+        f"momentum={momentum} is not a number from 0 to below 1": (
+            isinstance(momentum, (int, float)) and 0 <= momentum < 1
+        ),
+    }
+    for problem, fine in problems.items():
+        if not fine:
+            raise CourseError(f"{problem}. Correct this parameter and run again.")
