@@ -1,0 +1,302 @@
+"""Every figure of the course, one function each. They draw what they are given.
+
+Each returns a `CourseFigure`: as the last expression of a cell it is shown with its alt text;
+`.savefig("name.pdf")` saves it. Images are drawn as ink on paper: 0 is white, 255 black. Colours
+keep their order in grey print, and lines differ in style as well.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from torch import Tensor
+
+from fmnist_lib.data import CLASS_NAMES, Split
+
+CAPTIONS = {
+    "zalando": "Data: Fashion-MNIST (Zalando Research)",
+    "csv": "Data: CSV files (not verified)",
+    "synthetic": "Data: GENERATED STAND-IN, not Fashion-MNIST",
+}
+LINES = [
+    {"color": "#00429d", "linestyle": "-", "marker": "o"},
+    {"color": "#d1495b", "linestyle": "--", "marker": "s"},
+    {"color": "#2e8b57", "linestyle": ":", "marker": "^"},
+    {"color": "#666666", "linestyle": "-.", "marker": "D"},
+]
+_caption = None
+
+
+def setup(source: str | None) -> None:
+    """Say once per notebook which data the figures show; the caption of every figure repeats it.
+
+    source: `FashionMNIST.source`, or None for figures that show no data.
+    """
+    global _caption
+    _caption = CAPTIONS[source] if source else None
+    sns.set_theme(context="notebook", style="ticks", font_scale=0.9)
+
+
+class CourseFigure(Figure):
+    """A matplotlib figure that Jupyter shows with alt text, outside pyplot's global state."""
+
+    def __init__(self, width: float, height: float, title: str):
+        super().__init__(figsize=(width, height), dpi=100, layout="constrained")
+        self.alt = title
+        self.suptitle(title, fontweight="bold", fontsize=12, wrap=True)
+        if _caption:
+            self.supxlabel(_caption, x=0.99, ha="right", fontsize=8, color="0.35")
+
+    def describe(self, text: str) -> "CourseFigure":
+        """Add to the alt text what the title does not say."""
+        self.alt = f"{self.alt}. {text} {_caption or ''}".strip()
+        return self
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        png = io.BytesIO()
+        self.savefig(png, format="png")
+        text = f"Figure: {self.alt}"
+        return (
+            {"image/png": png.getvalue(), "text/plain": text},
+            {"image/png": {"alt": self.alt}},
+        )
+
+
+def _show_image(ax, image: Tensor, title: str = "", **limits) -> None:
+    ax.imshow(image, cmap="gray_r", **({"vmin": 0, "vmax": 255} | limits))
+    ax.set_title(title, fontsize=9)
+    ax.set(xticks=[], yticks=[])
+
+
+# ------------------------------------------------------------------------------ 01: the data
+
+
+def samples(split: Split, per_class: int = 12, title: str = "") -> Figure:
+    """One row of images for each class."""
+    fig = CourseFigure(
+        0.56 * per_class + 2, 7.2, title or f"The first {per_class} images of each class"
+    )
+    rows = fig.subplots(len(CLASS_NAMES), 1)
+    for label, (ax, name) in enumerate(zip(rows, CLASS_NAMES, strict=True)):
+        images = split.images[split.labels == label][:per_class]
+        _show_image(ax, np.hstack(list(images)))
+        ax.set_ylabel(f"{label}  {name}", rotation=0, ha="right", va="center", fontsize=9)
+        sns.despine(ax=ax, left=True, bottom=True)
+    return fig.describe("A grid of small grey images, a row for each class.")
+
+
+def gallery(images: Tensor, titles: Sequence[str], columns: int = 6, title: str = "") -> Figure:
+    """Images [N, 28, 28] in a grid, a title over each."""
+    row_count = -(-len(images) // columns)
+    fig = CourseFigure(1.4 * columns, 1.6 * row_count + 0.8, title)
+    axes = fig.subplots(row_count, columns, squeeze=False).ravel()
+    for ax in axes:
+        ax.axis("off")
+    for ax, image, text in zip(axes, images, titles):
+        _show_image(ax, image, text)
+    listed = "; ".join(str(text).replace("\n", ", ") for text in titles[:6])
+    return fig.describe(f"{len(images)} images, among them: {listed}.")
+
+
+def pixels_as_numbers(image: Tensor, title: str) -> Figure:
+    """One image with the value of every pixel written into it."""
+    fig = CourseFigure(7, 7, title)
+    ax = fig.subplots()
+    _show_image(ax, image)
+    for row, column in np.ndindex(*image.shape):
+        value = int(image[row, column])
+        color = "white" if value > 127 else "0.4"
+        ax.text(column, row, value, ha="center", va="center", fontsize=6, color=color)
+    return fig.describe("Every pixel carries its value from 0 (background) to 255.")
+
+
+def pixel_histogram(counts: Sequence[int], title: str) -> Figure:
+    """How many pixels have each grey level; counts: 256 numbers, drawn in bins of 8 levels."""
+    fig = CourseFigure(7, 3.2, title)
+    ax = fig.subplots()
+    ax.hist(np.arange(256), bins=32, range=(0, 256), weights=counts, color="0.45", ec="white")
+    ax.set(xlabel="grey level (0 is background)", ylabel="pixels", yscale="log", xlim=(0, 256))
+    sns.despine(fig)
+    return fig.describe("Histogram with a logarithmic scale; the first bin towers over the rest.")
+
+
+def class_means(means: Tensor, title: str) -> Figure:
+    """The mean image of each class, float [10, 28, 28]."""
+    fig = gallery(means, CLASS_NAMES, columns=5, title=title)
+    return fig.describe("Blurred outlines: the blurrier, the more the images of a class differ.")
+
+
+def class_matrix(frame: pd.DataFrame, title: str, label: str, fmt: str = ".0f") -> Figure:
+    """A 10 × 10 table of classes as a heat map with its numbers."""
+    fig = CourseFigure(7.6, 6.4, title)
+    ax = fig.subplots()
+    sns.heatmap(
+        frame, ax=ax, cmap="Blues", annot=True, fmt=fmt, annot_kws={"fontsize": 8},
+        cbar_kws={"label": label}, linewidths=0.5, square=True,
+    )  # fmt: skip
+    ax.tick_params(axis="x", rotation=45)
+    return fig.describe(f"Heat map of {label} for each pair of classes.")
+
+
+# --------------------------------------------------------------------------- 02: the network
+
+
+def image_steps(steps: dict[str, Tensor], title: str) -> Figure:
+    """Images or feature maps [1, 1, H, W] side by side, each with its own grey scale and axes."""
+    fig = CourseFigure(2.6 * len(steps), 3.7, title)
+    for ax, (name, image) in zip(fig.subplots(1, len(steps)), steps.items(), strict=True):
+        image = image[0, 0]
+        low, high = float(image.min()), float(image.max())
+        ax.imshow(image, cmap="gray_r")
+        size = f"{image.shape[0]}×{image.shape[1]}, {low:.2g} to {high:.2g}"
+        ax.set_title(f"{name}\n{size}", fontsize=9)
+        ax.tick_params(labelsize=7)
+    return fig.describe("From left to right: " + ", ".join(steps) + ".")
+
+
+def small_maps(maps: Tensor, title: str, columns: int = 10, symmetric: bool = False) -> Figure:
+    """Filters or feature maps [N, H, W] as small multiples on one shared scale.
+
+    symmetric: the scale is centred on 0, so that negative is blue and positive is red.
+    """
+    row_count = -(-len(maps) // columns)
+    fig = CourseFigure(8, 0.9 * row_count + 1, title)
+    high = float(maps.abs().max())
+    low = -high if symmetric else float(maps.min())
+    axes = fig.subplots(row_count, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for number, (ax, values) in enumerate(zip(axes.flat, maps)):
+        drawn = ax.imshow(values, cmap="RdBu_r" if symmetric else "gray_r", vmin=low, vmax=high)
+        ax.set_title(number, fontsize=7)
+    fig.colorbar(drawn, ax=axes, shrink=0.9, pad=0.01)
+    return fig.describe(f"{len(maps)} small maps on one scale from {low:.2g} to {high:.2g}.")
+
+
+def class_bars(values: pd.Series, title: str, label: str, reference: float | None = None) -> Figure:
+    """One bar for each class; a dashed line at `reference`."""
+    fig = CourseFigure(7, 3.4, title)
+    ax = fig.subplots()
+    ax.barh(values.index, values, color="#5a7ca8")
+    ax.invert_yaxis()
+    ax.set(xlabel=label)
+    if reference is not None:
+        ax.axvline(reference, color="black", linestyle="--", linewidth=1)
+    sns.despine(fig)
+    top = values.sort_values(ascending=False)
+    return fig.describe(
+        f"Bars of {label}; highest {top.index[0]} ({top.iloc[0]:.3g}), "
+        f"lowest {top.index[-1]} ({top.iloc[-1]:.3g})."
+    )
+
+
+# --------------------------------------------------------------------------------- 03: training
+
+
+def descents(runs: pd.DataFrame, title: str) -> Figure:
+    """Training loss of several methods against updates and against seconds.
+
+    runs: columns method, updates, seconds, loss.
+    """
+    fig = CourseFigure(9, 3.8, title)
+    axes = fig.subplots(1, 2, sharey=True)
+    for ax, x in zip(axes, ("updates", "seconds")):
+        for style, (method, run) in zip(LINES, runs.groupby("method", sort=False)):
+            ax.plot(run[x], run["loss"], label=method, markersize=3, **style)
+        ax.set(xlabel=x, xscale="log")
+    axes[0].set_ylabel("loss on the subset")
+    axes[1].legend(frameon=False)
+    sns.despine(fig)
+    last = runs.groupby("method", sort=False).last()
+    return fig.describe(
+        "Falling lines. At the end: "
+        + "; ".join(
+            f"{m}, loss {r.loss:.2f} after {r.updates:.0f} updates and {r.seconds:.1f} s"
+            for m, r in last.iterrows()
+        )
+        + "."
+    )
+
+
+def learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> Figure:
+    """Loss and accuracy on training and validation set after each epoch, the best one marked."""
+    fig = CourseFigure(9, 3.8, title)
+    axes = fig.subplots(1, 2)
+    for ax, what in zip(axes, ("loss", "accuracy")):
+        for style, split in zip(LINES, ("train", "validation")):
+            ax.plot(
+                history["epoch"], history[f"{split}_{what}"], label=split, markersize=3, **style
+            )
+        ax.axvline(best_epoch, color="0.6", linewidth=1, label="best on validation")
+        ax.set(xlabel="epoch", ylabel=what)
+    axes[0].legend(frameon=False)
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1))
+    sns.despine(fig)
+    first, last = history.iloc[0], history.iloc[-1]
+    return fig.describe(
+        f"From epoch {first.epoch:.0f} to {last.epoch:.0f} the training loss goes from "
+        f"{first.train_loss:.2f} to {last.train_loss:.2f}, the validation loss from "
+        f"{first.validation_loss:.2f} to {last.validation_loss:.2f}, the validation accuracy from "
+        f"{first.validation_accuracy:.1%} to {last.validation_accuracy:.1%}."
+    )
+
+
+# -------------------------------------------------------------------------- 04: the confusions
+
+
+def confusion_matrix(matrix: pd.DataFrame, title: str) -> Figure:
+    """Counts (integers) or row shares (floats) of a confusion matrix."""
+    shares = not all(kind.kind in "iu" for kind in matrix.dtypes)
+    fig = CourseFigure(7.6, 6.6, title)
+    ax = fig.subplots()
+    # The square root in the colour scale keeps small off-diagonal cells apart from zero.
+    sns.heatmap(
+        matrix, ax=ax, cmap="Blues", annot=True, fmt=".1%" if shares else "d", norm=PowerNorm(0.5),
+        annot_kws={"fontsize": 7.5}, cbar=False, linewidths=0.5, square=True,
+    )  # fmt: skip
+    ax.tick_params(axis="x", rotation=45)
+    return fig.describe(
+        "Heat map: rows are the true classes, columns the predicted ones; the diagonal is right."
+    )
+
+
+def per_class(report: pd.DataFrame, title: str) -> Figure:
+    """Precision, recall and F1 of each class as marks on one line per class, worst F1 on top."""
+    fig = CourseFigure(7, 3.8, title)
+    ax = fig.subplots()
+    ordered = report.sort_values("F1", ascending=False)
+    for style, measure in zip(LINES, ("precision", "recall", "F1")):
+        mark = {"color": style["color"], "marker": style["marker"], "linestyle": "none"}
+        ax.plot(ordered[measure], ordered.index, label=measure, **mark)
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(axis="y", color="0.9")
+    ax.legend(frameon=False)
+    sns.despine(fig, left=True)
+    worst, best = ordered.iloc[-1], ordered.iloc[0]
+    return fig.describe(
+        f"F1 runs from {worst.F1:.1%} ({worst.name}) to {best.F1:.1%} ({best.name})."
+    )
+
+
+def calibration(table: pd.DataFrame, title: str) -> Figure:
+    """Accuracy against confidence, bin by bin, and how many images each bin holds."""
+    fig = CourseFigure(6, 4.6, title)
+    top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    top.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="perfect calibration")
+    top.plot(table["confidence"], table["accuracy"], label="model", **LINES[0])
+    top.set(ylabel="accuracy", ylim=(0, 1.02))
+    top.legend(frameon=False)
+    bottom.bar(table["confidence"], table["images"], width=0.06, color="0.5")
+    bottom.set(xlabel="confidence (probability of the predicted class)", xlim=(0, 1))
+    bottom.set(ylabel="images", yscale="log")
+    sns.despine(fig)
+    last = table.iloc[-1]
+    return fig.describe(
+        f"In the most confident bin the mean confidence is {last.confidence:.1%} and the accuracy "
+        f"{last.accuracy:.1%}; points under the diagonal are overconfident."
+    )
