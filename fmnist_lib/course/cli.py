@@ -1,0 +1,83 @@
+"""The `fmnist` command."""
+
+import argparse
+import sys
+
+from fmnist_lib.errors import CourseError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options, each with its help."""
+    top = argparse.ArgumentParser(prog="fmnist", description="The Fashion-MNIST course.")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="execute the notebooks into runs/NAME/")
+    run.add_argument("--name", help="name of the folder under runs/ (default: date and time)")
+    run.add_argument(
+        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
+        help="a notebook parameter, such as -p epochs 2; can be given several times",
+    )  # fmt: skip
+    commands.add_parser("doctor", help="what this machine has, and the remedy for what it lacks")
+
+    csv = commands.add_parser("csv", help="write the data as two CSV files of 785 columns")
+    csv.add_argument("folder", help="where fashion-mnist_train.csv and fashion-mnist_test.csv go")
+
+    notebooks = commands.add_parser(
+        "notebooks", help="execute the notebooks in place (for those who edit the course)"
+    )
+    notebooks.add_argument("only", nargs="?", default="", help="part of a name, such as 03")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except CourseError as error:
+        print(f"fmnist {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nfmnist {options.command}: stopped.", file=sys.stderr)
+        return 130
+
+
+# Each command imports what it needs when it runs, so that `fmnist --help` answers at once and
+# `fmnist doctor` can report a torch that does not import.
+
+
+def _run(options) -> int:
+    from fmnist_lib.course import run
+
+    run.run_course(options.name, options.parameters)
+    return 0
+
+
+def _doctor(options) -> int:
+    from fmnist_lib.course import doctor
+
+    return 0 if doctor.report() else 1
+
+
+def _csv(options) -> int:
+    from pathlib import Path
+
+    from fmnist_lib import data
+
+    loaded = data.load(source="zalando", validation=0)
+    for split, name in zip((loaded.train, loaded.test), data.CSV_FILES):
+        print(f"{data.write_csv(split, Path(options.folder) / name)}: {len(split):,} images")
+    return 0
+
+
+def _notebooks(options) -> int:
+    from fmnist_lib.course import run
+
+    run.refresh(options.only)
+    return 0
+
+
+COMMANDS = {"run": _run, "doctor": _doctor, "csv": _csv, "notebooks": _notebooks}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Results on disk: one `metrics.json` a run. Whatever compares runs reads only these files."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from fmnist_lib.data import FashionMNIST, project_root
+from fmnist_lib.errors import CourseError
+from fmnist_lib.train import Epoch
+
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "seaborn")
+FORMAT = 1
+
+
+def run_folder(name: str | Path) -> Path:
+    """The folder of a run: `name` as it is when absolute, else inside the project."""
+    return project_root() / name
+
+
+def write(
+    folder: str | Path,
+    *,
+    parameters: dict,
+    data: FashionMNIST,
+    train_images: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    history: Sequence[Epoch],
+    test_accuracy: float,
+    test_loss: float,
+) -> Path:
+    """Write `metrics.json` into a run's folder, whole or not at all; returns its path.
+
+    train_images: how many were trained on. history: what `fit` yielded. test_accuracy, test_loss:
+    of the epoch that is best on validation, measured once. What the published text reports, the
+    best and the mean test accuracy over all epochs, stands beside it under `published_report` when
+    `fit` measured it.
+    """
+    best = max(history, key=lambda epoch: epoch.validation_accuracy)
+    measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
+    metrics = {
+        "format": FORMAT,
+        "data": {
+            "source": data.source,
+            "train": train_images,
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "parameters": parameters,
+        "device": device.type,
+        "device_name": device_name(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "best_epoch": best.epoch,
+        "validation_accuracy": best.validation_accuracy,
+        "test_accuracy": test_accuracy,
+        "test_loss": test_loss,
+        "published_report": {
+            "best_test_accuracy": max(measured),
+            "mean_test_accuracy": sum(measured) / len(measured),
+        }
+        if measured
+        else None,
+        "training_seconds": sum(epoch.seconds for epoch in history),
+        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in history),
+        "history": [asdict(epoch) for epoch in history],
+    }
+    path = Path(folder) / "metrics.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    scratch.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    os.replace(scratch, path)
+    return path
+
+
+def read(folder: str | Path) -> dict:
+    """Read the `metrics.json` of a run; CourseError when there is none or it is not one."""
+    path = Path(folder) / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CourseError(
+            f"{path} is missing: the run did not finish. Run notebook 03 again."
+        ) from error
+    except ValueError as error:
+        raise CourseError(f"{path} is not JSON. Delete it and run notebook 03 again.") from error
+    if metrics.get("format") != FORMAT:
+        raise CourseError(
+            f"{path} has format {metrics.get('format')}, this version of the course reads format "
+            f"{FORMAT}. Run notebook 03 again."
+        )
+    return metrics
+
+
+def headline(metrics: dict) -> pd.Series:
+    """The result of a run as a short table, ready to print."""
+    source = {
+        "zalando": "Fashion-MNIST (Zalando)",
+        "csv": "CSV files, not verified",
+        "synthetic": "GENERATED stand-in, not Fashion-MNIST",
+    }[metrics["data"]["source"]]
+    rows = {
+        "data": source,
+        "training images": f"{metrics['data']['train']:,}",
+        "epochs": len(metrics["history"]),
+        "test accuracy, epoch chosen on validation": (
+            f"{metrics['test_accuracy']:.2%} (epoch {metrics['best_epoch']})"
+        ),
+        "validation accuracy of that epoch": f"{metrics['validation_accuracy']:.2%}",
+    }
+    if published := metrics["published_report"]:
+        rows |= {
+            "published way: best test accuracy": f"{published['best_test_accuracy']:.2%}",
+            "published way: mean over the epochs": f"{published['mean_test_accuracy']:.2%}",
+        }
+    rows |= {
+        "training time": f"{metrics['training_seconds']:.0f} s",
+        "device": f"{metrics['device']} ({metrics['device_name']}), {metrics['dtype']}",
+        "seed": metrics["parameters"].get("seed"),
+        "torch": metrics["versions"]["torch"],
+    }
+    return pd.Series(rows, name="value", dtype=object)
+
+
+def device_name(device: torch.device) -> str:
+    """The name of the GPU, or the kind of processor with its number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return f"Apple {platform.machine()}"
+    name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads"

@@ -1,0 +1,180 @@
+"""Executing the course's notebooks: a whole run through papermill, and their refresh in place."""
+
+import base64
+import difflib
+import re
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import nbclient
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from fmnist_lib import data, train
+from fmnist_lib.course import results
+from fmnist_lib.errors import CourseError
+
+KERNEL = "python3"
+# A kernel warns that its sockets are not encrypted; they are on this machine's loopback only.
+QUIET = ["--IPKernelApp.log_level=40"]
+
+
+def notebooks() -> list[Path]:
+    """The numbered notebooks, in order."""
+    found = sorted((data.project_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise CourseError(
+            f"No notebooks under {data.project_root()}. Run this inside a clone of the course."
+        )
+    return found
+
+
+def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict:
+    """Turn ("epochs", "2") into {"epochs": 2} by the types that the notebooks declare.
+
+    known: as `papermill.inspect_notebook` returns it. Raises CourseError on an unknown name or a
+    value of another type.
+    """
+    readers = {
+        "int": int,
+        "float": float,
+        "str": str,
+        "bool": lambda text: {"true": True, "false": False}[text.lower()],
+    }
+    values = {}
+    for name, text in texts:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise CourseError(f"No notebook has a parameter {name!r}. {hint}There are: "
+                              f"{', '.join(sorted(known))}.")  # fmt: skip
+        kind = known[name]["inferred_type_name"]
+        try:
+            values[name] = readers[kind](text)
+        except (ValueError, KeyError) as error:
+            raise CourseError(f"{name}={text!r} is not of type {kind}.") from error
+    return values
+
+
+def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) -> Path:
+    """Execute every notebook into `runs/<name>/` and print what came out; returns that folder.
+
+    name: default is the date and time. parameters: (name, text) pairs; each notebook takes those
+    that it knows. Raises CourseError before anything runs when a name, a value, the device or the
+    data is wrong, and when a cell fails; the notebook as far as it ran is then in the folder.
+    """
+    sources = notebooks()
+    inspected = {path: papermill.inspect_notebook(path) for path in sources}
+    known = {key: spec for specs in inspected.values() for key, spec in specs.items()}
+    given = parse_parameters(list(parameters), known)
+
+    folder = results.run_folder(Path("runs") / (name or f"{datetime.now():%Y-%m-%d_%H%M%S}"))
+    if folder.exists():
+        raise CourseError(f"{folder} exists already. Choose another --name, or delete it.")
+    train.choose_device(given.get("device", "auto"))
+    print(f"Data: looking in {data.data_root()}", flush=True)
+    loaded = data.load(source=given.get("data_source", "auto"))
+    print(f"Data: {loaded.train} + {loaded.validation} + {loaded.test}", flush=True)
+
+    given |= {"run_folder": str(folder), "data_source": loaded.source}
+    folder.mkdir(parents=True)
+    for number, path in enumerate(sources, start=1):
+        print(f"\n[{number}/{len(sources)}] {path.stem}", flush=True)
+        output = folder / path.name
+        try:
+            papermill.execute_notebook(
+                path,
+                output,
+                parameters={key: given[key] for key in inspected[path] if key in given},
+                cwd=path.parent,
+                kernel_name=KERNEL,
+                stdout_file=sys.stdout,
+                extra_arguments=QUIET,
+            )
+        except PapermillExecutionError as error:
+            raise CourseError(
+                f"{path.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue} "
+                f"The notebook as far as it ran, with the whole traceback: {output}"
+            ) from error
+    print_summary(folder)
+    return folder
+
+
+def print_summary(folder: Path) -> None:
+    """Print the headline of a run and where its files are."""
+    metrics = results.read(folder)
+    if metrics["data"]["source"] == "synthetic":
+        print("\n" + data.NOTICE)
+    print("\n" + results.headline(metrics).to_string())
+    print(f"\nexecuted notebooks   {folder}")
+    for file in ("metrics.json", "checkpoint.pt", "confusion_matrix.csv"):
+        print(f"{file:20} {folder / file}")
+
+
+def refresh(only: str = "") -> None:
+    """Execute the notebooks in place, on the real data, with their default parameters.
+
+    only: part of a notebook's name, to refresh just that one. The measured time is written into
+    the line of the notebook that begins with "Running all cells". A notebook is replaced only
+    when all its cells ran.
+    """
+    data.load(source="zalando")  # the stored outputs must be about the real data
+    for path in notebooks():
+        if only not in path.name:
+            continue
+        print(f"\n{path.name}", flush=True)
+        notebook = nbformat.read(path, as_version=4)
+        started = time.perf_counter()
+        execute_with_times(notebook, path.parent)
+        write_running_time(notebook, time.perf_counter() - started)
+        nbformat.validate(notebook)
+        nbformat.write(notebook, path)
+        write_readme_figure(notebook)
+
+
+def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Execute a notebook in memory; print each code cell's seconds as it ends."""
+    starts = {}
+
+    def begin(cell, cell_index):
+        starts[cell_index] = time.perf_counter()
+
+    def end(cell, cell_index, execute_reply):
+        first_line = cell.source.partition("\n")[0][:60]
+        seconds = time.perf_counter() - starts[cell_index]
+        print(f"{seconds:8.1f} s  cell {cell_index:3}  {first_line}", flush=True)
+
+    nbclient.NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name=KERNEL,
+        extra_arguments=QUIET,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        on_cell_execute=begin,
+        on_cell_executed=end,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
+
+
+def write_running_time(notebook: nbformat.NotebookNode, seconds: float) -> None:
+    """Put a measured time into the line that begins with "Running all cells"."""
+    device = train.choose_device()
+    minutes = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+    line = f"Running all cells took {minutes} on: {results.device_name(device)}."
+    cell = notebook.cells[0]
+    cell.source, count = re.subn(r"Running all cells.*", line, cell.source)
+    if count != 1:
+        raise CourseError('The first cell needs one line that begins with "Running all cells".')
+
+
+def write_readme_figure(notebook: nbformat.NotebookNode) -> None:
+    """Save the figure of a cell tagged `readme-figure`, which the README shows."""
+    for cell in notebook.cells:
+        if "readme-figure" in cell.metadata.get("tags", []):
+            picture = base64.b64decode(cell.outputs[0].data["image/png"])
+            (data.project_root() / "notebooks" / "readme_figure.png").write_bytes(picture)

@@ -1,0 +1,248 @@
+"""The `fmnist` command, whole runs, results on disk."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+
+import nbformat
+import papermill
+import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_notebook
+
+from fmnist_lib import data, train
+from fmnist_lib.course import cli, doctor, results, run
+from fmnist_lib.errors import CourseError
+
+KNOWN = {
+    "epochs": {"inferred_type_name": "int"},
+    "learning_rate": {"inferred_type_name": "float"},
+    "published_report": {"inferred_type_name": "bool"},
+    "data_source": {"inferred_type_name": "str"},
+}
+
+
+def test_parameters_take_the_declared_types():
+    texts = [("epochs", "2"), ("learning_rate", "1e-3"), ("published_report", "False"),
+             ("data_source", "csv")]  # fmt: skip
+    values = run.parse_parameters(texts, KNOWN)
+    assert values == {"epochs": 2, "learning_rate": 0.001, "published_report": False,
+                      "data_source": "csv"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("epoch", "2", "no parameter|No notebook has a parameter 'epoch'. Did you mean epochs"),
+        ("epochs", "2.5", "epochs='2.5' is not of type int"),
+        ("learning_rate", "fast", "is not of type float"),
+        ("published_report", "maybe", "is not of type bool"),
+    ],
+)
+def test_wrong_parameters(name, text, message):
+    with pytest.raises(CourseError, match=message):
+        run.parse_parameters([(name, text)], KNOWN)
+
+
+def test_every_parameter_has_a_type_and_a_meaning():
+    for path in run.notebooks():
+        for name, spec in papermill.inspect_notebook(path).items():
+            assert spec["inferred_type_name"] in ("int", "float", "bool", "str"), (path.name, name)
+            assert len(spec["help"]) > 10, (path.name, name)
+
+
+# ---------------------------------------------------------------------------------- results
+
+
+@pytest.fixture
+def written(tmp_path, drawn):
+    history = [
+        train.Epoch(n, 3, 1.0 / n, 0.5, 0.9, accuracy, test, 2.0, 0.5)
+        for n, accuracy, test in [(1, 0.6, 0.58), (2, 0.8, 0.70), (3, 0.7, 0.73)]
+    ]
+    results.write(
+        tmp_path,
+        parameters={"epochs": 3, "seed": 7},
+        data=data.FashionMNIST(drawn[0], drawn[1], drawn[1], "synthetic"),
+        train_images=600,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        history=history,
+        test_accuracy=0.70,
+        test_loss=0.9,
+    )
+    return tmp_path
+
+
+def test_metrics_say_what_made_them(written):
+    metrics = results.read(written)
+    assert metrics["data"] == {"source": "synthetic", "train": 600, "validation": 200, "test": 200}
+    assert metrics["best_epoch"] == 2 and metrics["validation_accuracy"] == 0.8
+    assert metrics["published_report"]["best_test_accuracy"] == 0.73
+    assert metrics["published_report"]["mean_test_accuracy"] == pytest.approx(0.67)
+    assert metrics["training_seconds"] == 6.0 and len(metrics["history"]) == 3
+    assert metrics["device"] == "cpu" and metrics["dtype"] == "float32"
+    assert set(metrics["versions"]) == {"python", *results.PACKAGES}
+    assert [p.name for p in written.iterdir()] == ["metrics.json"]
+
+
+def test_headline_separates_the_honest_from_the_published_way(written):
+    table = results.headline(results.read(written))
+    assert "GENERATED" in table["data"]
+    assert table["test accuracy, epoch chosen on validation"] == "70.00% (epoch 2)"
+    assert table["published way: best test accuracy"] == "73.00%"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is missing"), ("{", "is not JSON"), ('{"format": 0}', "has format 0")],
+)
+def test_unreadable_metrics(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(CourseError, match=message):
+        results.read(tmp_path)
+
+
+# ------------------------------------------------------------------------------- whole runs
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Runs land in a temporary folder; the notebooks are the real ones."""
+    notebooks = run.notebooks()
+    monkeypatch.setattr(run, "notebooks", lambda: notebooks)
+    monkeypatch.setattr(results, "project_root", lambda: tmp_path)
+    return tmp_path
+
+
+QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
+         "-p", "test_queries", "300", "-p", "mistakes_shown", "6"]  # fmt: skip
+
+
+def test_the_course_runs_from_one_command(project, capsys):
+    status = cli.main(["run", "--name", "quick", "-p", "data_source", "synthetic", *QUICK])
+    printed = capsys.readouterr().out
+    folder = project / "runs" / "quick"
+    assert status == 0
+    for file in ("metrics.json", "checkpoint.pt", "confusion_matrix.csv"):
+        assert str(folder / file) in printed and (folder / file).stat().st_size > 0
+    assert "GENERATED IMAGES" in printed and "GENERATED stand-in" in printed
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["data"]["source"] == "synthetic" and metrics["data"]["train"] == 2000
+    for path in run.notebooks():
+        executed = nbformat.read(folder / path.name, as_version=4)
+        text = "".join(str(cell.get("outputs")) for cell in executed.cells)
+        assert "GENERATED IMAGES" in text
+        assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+
+
+def test_a_failing_cell_leaves_the_notebook_and_a_message(project, monkeypatch, capsys):
+    path = project / "09_fails.ipynb"
+    cells = [
+        new_code_cell("epochs: int = 1  # passes", metadata={"tags": ["parameters"]}),
+        new_code_cell("1 / 0"),
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    monkeypatch.setattr(run, "notebooks", lambda: [path])
+    small = partial(data.synthetic.generate, 600, 100)
+    monkeypatch.setattr(data.synthetic, "generate", small)
+    monkeypatch.setattr(data.load, "__defaults__", (None, "synthetic", 50, 0))
+    monkeypatch.setattr(
+        run.data, "load", lambda source: data.FashionMNIST(*[None] * 3, "synthetic")
+    )
+    assert cli.main(["run", "--name", "bad"]) == 1
+    message = capsys.readouterr().err
+    output = project / "runs" / "bad" / path.name
+    assert "ZeroDivisionError: division by zero" in message and str(output) in message
+    assert "1 / 0" in output.read_text() and not (output.parent / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "learning_rat", "1"], "Did you mean learning_rate?"),
+        (["-p", "epochs", "many"], "epochs='many' is not of type int"),
+        (["-p", "device", "gpu"], "device='gpu' is unknown"),
+        (["-p", "data_source", "mnist"], "source='mnist' is unknown"),
+    ],
+)
+def test_a_run_refuses_before_it_starts(project, capsys, arguments, message):
+    assert cli.main(["run", "--name", "never", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not (project / "runs").exists()
+
+
+def test_a_run_never_overwrites_another(project, capsys):
+    (project / "runs" / "mine").mkdir(parents=True)
+    assert cli.main(["run", "--name", "mine"]) == 1
+    assert "exists already. Choose another --name" in capsys.readouterr().err
+
+
+def test_a_run_with_a_torn_file_ends_with_one_paragraph(data_folder):
+    """As a user meets it: the real command, its exit status, and no traceback."""
+    path = data.raw_folder(data_folder) / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(b"torn")
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-m", "fmnist_lib.course.cli", "run"],
+        env=os.environ | {"FMNIST_DATA": str(data_folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "is torn or altered" in done.stderr and "Delete this file" in done.stderr
+    assert "Traceback" not in done.stderr and "\n" not in done.stderr.strip()
+
+
+def test_csv_command(data_folder, tmp_path, monkeypatch, capsys, drawn):
+    monkeypatch.setenv("FMNIST_DATA", str(data_folder))
+    assert cli.main(["csv", str(tmp_path / "csv")]) == 0
+    assert "600 images" in capsys.readouterr().out
+    again = data.read_csv(tmp_path / "csv" / "fashion-mnist_train.csv")
+    assert torch.equal(again.images, drawn[0].images)
+
+
+# ----------------------------------------------------------------------------------- doctor
+
+
+def test_doctor_on_a_good_machine(data_folder, monkeypatch, capsys):
+    monkeypatch.setenv("FMNIST_DATA", str(data_folder))
+    assert cli.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "Fashion-MNIST, MD5 verified" in printed and "The course can run here." in printed
+    assert all(f"ok    {what}" in printed for what in ("Python", "torch", "device", "dtype"))
+
+
+def test_doctor_finds_torn_data(data_folder, monkeypatch, capsys):
+    (data.raw_folder(data_folder) / "t10k-labels-idx1-ubyte.gz").write_bytes(b"torn")
+    monkeypatch.setenv("FMNIST_DATA", str(data_folder))
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL  data" in printed and "is torn" in printed and "To mend: data." in printed
+
+
+def test_doctor_says_where_missing_data_belongs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FMNIST_DATA", str(tmp_path))
+    assert cli.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert f"4 of 4 files missing in {data.raw_folder(tmp_path)}" in printed
+
+
+def test_doctor_explains_a_torchvision_of_another_build(monkeypatch):
+    def broken(name):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(doctor.importlib, "import_module", broken)
+    status, _, found, remedy = doctor.check_package("torchvision")
+    assert status == "FAIL" and "torchvision::nms" in found
+    assert "different builds" in remedy and "--force-reinstall" in remedy
+
+
+def test_doctor_without_a_browser(monkeypatch):
+    monkeypatch.setattr(doctor, "find_browser", lambda: None)
+    status, _, _, remedy = doctor.check_browser()
+    assert status == "note" and "install Chromium" in remedy
