@@ -68,7 +68,7 @@ class CourseFigure(Figure):
 
 
 def _show_image(ax, image: Tensor, title: str = "", **limits) -> None:
-    ax.imshow(image, cmap="gray_r", **({"vmin": 0, "vmax": 255} | limits))
+    ax.imshow(np.asarray(image), cmap="gray_r", **({"vmin": 0, "vmax": 255} | limits))
     ax.set_title(title, fontsize=9)
     ax.set(xticks=[], yticks=[])
 
@@ -152,7 +152,7 @@ def image_steps(steps: dict[str, Tensor], title: str) -> Figure:
     for ax, (name, image) in zip(fig.subplots(1, len(steps)), steps.items(), strict=True):
         image = image[0, 0]
         low, high = float(image.min()), float(image.max())
-        ax.imshow(image, cmap="gray_r")
+        ax.imshow(np.asarray(image), cmap="gray_r")
         size = f"{image.shape[0]}×{image.shape[1]}, {low:.2g} to {high:.2g}"
         ax.set_title(f"{name}\n{size}", fontsize=9)
         ax.tick_params(labelsize=7)
@@ -172,7 +172,9 @@ def small_maps(maps: Tensor, title: str, columns: int = 10, symmetric: bool = Fa
     for ax in axes.flat:
         ax.axis("off")
     for number, (ax, values) in enumerate(zip(axes.flat, maps)):
-        drawn = ax.imshow(values, cmap="RdBu_r" if symmetric else "gray_r", vmin=low, vmax=high)
+        drawn = ax.imshow(
+            np.asarray(values), cmap="RdBu_r" if symmetric else "gray_r", vmin=low, vmax=high
+        )
         ax.set_title(number, fontsize=7)
     fig.colorbar(drawn, ax=axes, shrink=0.9, pad=0.01)
     return fig.describe(f"{len(maps)} small maps on one scale from {low:.2g} to {high:.2g}.")
@@ -210,7 +212,7 @@ def descents(runs: pd.DataFrame, title: str) -> Figure:
             ax.plot(run[x], run["loss"], label=method, markersize=3, **style)
         ax.set(xlabel=x, xscale="log")
     axes[0].set_ylabel("loss on the subset")
-    axes[1].legend(frameon=False)
+    axes[0].legend(frameon=False, loc="lower left")
     sns.despine(fig)
     last = runs.groupby("method", sort=False).last()
     return fig.describe(

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from fmnist_lib import data, synthetic
@@ -33,7 +34,7 @@ def pytest_configure():
     shutil.rmtree(COPIES, ignore_errors=True)
     COPIES.mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = load_notebook_node(str(path))
         nbformat.write(parameterize_notebook(notebook, QUICK[path.stem]), COPIES / path.name)
 
 

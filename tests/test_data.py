@@ -3,7 +3,6 @@ import hashlib
 import http.server
 import os
 import threading
-from collections import Counter
 from functools import partial
 
 import pandas as pd
@@ -98,7 +97,10 @@ class Server(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         self.requests.append((self.command, self.path))
         if self.answer_with is None:
-            return super().do_GET()
+            try:
+                return super().do_GET()
+            except ConnectionError:  # torchvision asks once for the address only, and hangs up
+                return None
         self.send_response(200)
         self.end_headers()
         self.wfile.write(self.answer_with)
@@ -132,10 +134,10 @@ def serve(data_folder, monkeypatch):
 def test_download(serve, tmp_path, drawn):
     loaded = data.load(tmp_path / "new", "zalando", validation=0)
     assert torch.equal(loaded.train.images, drawn[0].images)
-    gets = Counter(path for command, path in serve.requests if command == "GET")
-    assert gets == {f"/{name}": 1 for name in data.FILES}
+    assert {path for _, path in serve.requests} == {f"/{name}" for name in data.FILES}
+    before = len(serve.requests)
     data.load(tmp_path / "new", "zalando", validation=0)
-    assert sum(gets.values()) == len(serve.requests)  # the second time nothing is fetched
+    assert len(serve.requests) == before  # the second time nothing is fetched
     assert sorted(p.name for p in data.raw_folder(tmp_path / "new").iterdir()) == sorted(data.FILES)
 
 

@@ -75,7 +75,7 @@ def test_every_axis_that_carries_a_scale_is_labelled(figures):
 
 def test_nothing_is_drawn_outside_the_figure(figures):
     for name, figure in figures.items():
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         width, height = figure.get_size_inches() * figure.dpi
         for ax in figure.axes:
             if box := ax.get_tightbbox():

@@ -1,0 +1,36 @@
+# Each target is also given as plain commands in README.md.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+  BIN = .venv/Scripts
+else
+  BIN = .venv/bin
+endif
+
+run: .venv/installed        ## execute the notebooks into runs/, print the result
+	$(BIN)/fmnist run
+
+test: .venv/installed       ## unit tests, and every notebook under nbval
+	$(BIN)/python -m pytest
+
+lab: .venv/installed        ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+notebooks: .venv/installed  ## execute the notebooks in place (for those who edit the course)
+	$(BIN)/fmnist notebooks
+
+lint: .venv/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+clean:                      ## remove what was made, but not runs/ or data/
+	rm -rf .venv build tests/quick_notebooks *.egg-info .pytest_cache .ruff_cache
+
+# The stamp is written last: an installation that broke off, or whose torch and torchvision don't
+# fit together (doctor says so and fails), is done again.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev]"
+	$(BIN)/fmnist doctor
+	$(BIN)/python -c "open('.venv/installed', 'w').close()"
+
+.PHONY: run test lab notebooks lint clean
+.DEFAULT_GOAL = run

@@ -1,0 +1,120 @@
+"""Guards over the committed notebooks. Their cells are run by nbval, see conftest.py."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fmnist_lib.course import run
+
+NOTEBOOKS = run.notebooks()
+EXPECTED_PARAMETERS = {
+    "01_explore_data": {"data_source", "test_queries"},
+    "02_build_cnn": {"data_source", "image_number", "seed"},
+    "03_train_sgd": {
+        "data_source", "epochs", "batch_size", "learning_rate", "momentum", "seed", "device",
+        "dtype", "train_images", "subset_images", "published_report", "run_folder",
+    },
+    "04_confusion_matrix": {"data_source", "run_folder", "mistakes_shown"},
+}  # fmt: skip
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    notebook.path = request.param
+    return notebook
+
+
+def test_valid(notebook):
+    path = notebook.pop("path")
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3", path
+
+
+def test_executed_from_top_to_bottom(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_outputs_are_clean(notebook):
+    assert "widgets" not in notebook.metadata
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", cell.source
+            text = str({k: v for k, v in output.get("data", {}).items() if k != "image/png"})
+            text += output.get("text", "")
+            assert not re.search(r"(/home/|/root/|/work/|/tmp/|/Users/|[A-Z]:\\\\)", text), text
+
+
+def test_stored_outputs_are_about_the_real_data(notebook):
+    text = "".join(str(cell.outputs) for cell in code_cells(notebook))
+    assert "zalando" in text and "GENERATED" not in text and "synthetic" not in text
+
+
+def test_parameters(notebook):
+    (cell,) = tagged(notebook, "parameters")
+    names = set(re.findall(r"^(\w+):", cell.source, flags=re.M))
+    assert names == EXPECTED_PARAMETERS[notebook.path.stem]
+
+
+def test_no_cell_is_skipped_or_excused(notebook):
+    for tag in ("nbval-skip", "nbval-ignore-output", "raises-exception"):
+        assert tagged(notebook, tag) == []
+
+
+def test_every_figure_has_alt_text(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata["image/png"]["alt"]) > 40, cell.source
+
+
+def test_links_between_notebooks_lead_somewhere(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    for link in links:
+        assert link.startswith("http") or (notebook.path.parent / link).exists(), link
+
+
+def test_objectives_time_and_recap(notebook):
+    assert "you will" in notebook.cells[0].source
+    assert re.search(r"Running all cells took [\d.]+ \w+ on: ", notebook.cells[0].source)
+    assert "## Recap" in notebook.cells[-1].source
+    assert notebook.cells[-1].source.count("\n- ") == notebook.cells[0].source.count("\n- ")
+
+
+def test_enough_cells_are_compared():
+    notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS]
+    compared = [cell for nb in notebooks for cell in tagged(nb, "nbval-check-output")]
+    assert len(compared) >= 15
+    assert all(cell.outputs for cell in compared)
+
+
+def test_a_changed_output_is_noticed(tmp_path):
+    """The whole scheme can fail: one altered digit in a stored output of notebook 02."""
+    source = next(path for path in NOTEBOOKS if path.stem == "02_build_cnn")
+    notebook = nbformat.read(source, as_version=4)
+    (cell,) = [c for c in code_cells(notebook) if "431,080" in str(c.outputs)]
+    cell.outputs[0].text = cell.outputs[0].text.replace("431,080", "431,081")
+    kept = [c for c in code_cells(notebook) if "import" in c.source][:1] + [cell]
+    notebook.cells = kept
+    nbformat.write(notebook, tmp_path / "altered.ipynb")
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env",
+               "-p", "no:cacheprovider", str(tmp_path / "altered.ipynb")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(tmp_path))
+    assert done.returncode == 1
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
