@@ -1,9 +1,9 @@
 """The `fmnist` command, whole runs, results on disk."""
 
 import json
+import os
 import subprocess
 import sys
-from functools import partial
 
 import nbformat
 import papermill
@@ -138,7 +138,7 @@ def test_the_course_runs_from_one_command(project, capsys):
         assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
-def test_a_failing_cell_leaves_the_notebook_and_a_message(project, monkeypatch, capsys):
+def test_a_failing_cell_leaves_the_notebook_and_a_message(project, drawn, monkeypatch, capsys):
     path = project / "09_fails.ipynb"
     cells = [
         new_code_cell("epochs: int = 1  # passes", metadata={"tags": ["parameters"]}),
@@ -147,12 +147,8 @@ def test_a_failing_cell_leaves_the_notebook_and_a_message(project, monkeypatch, 
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
     monkeypatch.setattr(run, "notebooks", lambda: [path])
-    small = partial(data.synthetic.generate, 600, 100)
-    monkeypatch.setattr(data.synthetic, "generate", small)
-    monkeypatch.setattr(data.load, "__defaults__", (None, "synthetic", 50, 0))
-    monkeypatch.setattr(
-        run.data, "load", lambda source: data.FashionMNIST(*[None] * 3, "synthetic")
-    )
+    loaded = data.FashionMNIST(*drawn, drawn[1], "synthetic")
+    monkeypatch.setattr(run.data, "load", lambda source: loaded)
     assert cli.main(["run", "--name", "bad"]) == 1
     message = capsys.readouterr().err
     output = project / "runs" / "bad" / path.name
@@ -175,6 +171,11 @@ def test_a_run_refuses_before_it_starts(project, capsys, arguments, message):
     assert not (project / "runs").exists()
 
 
+def test_a_run_stays_inside_its_folder(project, capsys):
+    assert cli.main(["run", "--name", "../elsewhere"]) == 1
+    assert "is not the name of a folder" in capsys.readouterr().err
+
+
 def test_a_run_never_overwrites_another(project, capsys):
     (project / "runs" / "mine").mkdir(parents=True)
     assert cli.main(["run", "--name", "mine"]) == 1
@@ -185,8 +186,6 @@ def test_a_run_with_a_torn_file_ends_with_one_paragraph(data_folder):
     """As a user meets it: the real command, its exit status, and no traceback."""
     path = data.raw_folder(data_folder) / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(b"torn")
-    import os
-
     done = subprocess.run(
         [sys.executable, "-m", "fmnist_lib.course.cli", "run"],
         env=os.environ | {"FMNIST_DATA": str(data_folder)},

@@ -18,6 +18,7 @@ from fmnist_lib.course import results
 from fmnist_lib.errors import CourseError
 
 KERNEL = "python3"
+STAND_IN_EPOCHS = 8  # on generated images there is no published result to reproduce
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only.
 QUIET = ["--IPKernelApp.log_level=40"]
 
@@ -63,21 +64,32 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
     """Execute every notebook into `runs/<name>/` and print what came out; returns that folder.
 
     name: default is the date and time. parameters: (name, text) pairs; each notebook takes those
-    that it knows. Raises CourseError before anything runs when a name, a value, the device or the
-    data is wrong, and when a cell fails; the notebook as far as it ran is then in the folder.
+    that it knows. On generated images the default is `STAND_IN_EPOCHS` epochs.
+
+    Raises CourseError before anything runs when a name, a value, the device or the data is wrong,
+    and when a cell fails; the notebook as far as it ran is then in the folder.
     """
     sources = notebooks()
     inspected = {path: papermill.inspect_notebook(path) for path in sources}
     known = {key: spec for specs in inspected.values() for key, spec in specs.items()}
     given = parse_parameters(list(parameters), known)
 
-    folder = results.run_folder(Path("runs") / (name or f"{datetime.now():%Y-%m-%d_%H%M%S}"))
+    name = name or f"{datetime.now():%Y-%m-%d_%H%M%S}"
+    folder = results.run_folder(Path("runs") / name)
+    if Path(name).name != name:
+        raise CourseError(
+            f"--name {name!r} is not the name of a folder. Leave out slashes and dots."
+        )
     if folder.exists():
         raise CourseError(f"{folder} exists already. Choose another --name, or delete it.")
     train.choose_device(given.get("device", "auto"))
     print(f"Data: looking in {data.data_root()}", flush=True)
     loaded = data.load(source=given.get("data_source", "auto"))
-    print(f"Data: {loaded.train} + {loaded.validation} + {loaded.test}", flush=True)
+    sizes = (f"{len(getattr(loaded, part)):,} {part}" for part in ("train", "validation", "test"))
+    print(f"Data: {', '.join(sizes)} images", flush=True)
+    if loaded.source == "synthetic" and "epochs" not in given:
+        given["epochs"] = STAND_IN_EPOCHS
+        print(f"Generated images: {STAND_IN_EPOCHS} epochs are enough (-p epochs 25 for them all).")
 
     given |= {"run_folder": str(folder), "data_source": loaded.source}
     folder.mkdir(parents=True)
