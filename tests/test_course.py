@@ -182,18 +182,33 @@ def test_a_run_never_overwrites_another(project, capsys):
     assert "exists already. Choose another --name" in capsys.readouterr().err
 
 
-def test_a_run_with_a_torn_file_ends_with_one_paragraph(data_folder):
-    """As a user meets it: the real command, its exit status, and no traceback."""
-    path = data.raw_folder(data_folder) / "t10k-labels-idx1-ubyte.gz"
-    path.write_bytes(b"torn")
-    done = subprocess.run(
-        [sys.executable, "-m", "fmnist_lib.course.cli", "run"],
-        env=os.environ | {"FMNIST_DATA": str(data_folder)},
+def fmnist(*arguments, root):
+    """The real command in a process of its own, as a user starts it."""
+    return subprocess.run(
+        [sys.executable, "-m", "fmnist_lib.course.cli", *arguments],
+        env=os.environ | {"FMNIST_DATA": str(root)},
         capture_output=True,
         text=True,
     )
+
+
+def test_a_torn_file_ends_with_one_paragraph_and_a_status(data_folder):
+    path = data.raw_folder(data_folder) / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(b"torn")
+    done = fmnist("run", root=data_folder)
     assert done.returncode == 1
     assert "is torn or altered" in done.stderr and "Delete this file" in done.stderr
+    assert "Traceback" not in done.stderr and "\n" not in done.stderr.strip()
+
+
+def test_a_bad_csv_ends_with_one_paragraph_and_a_status(tmp_path, drawn):
+    for split, name in zip(drawn, data.CSV_FILES, strict=True):
+        data.write_csv(split, tmp_path / name)
+    path = tmp_path / data.CSV_FILES[1]
+    path.write_text(path.read_text().replace("\n", "\n1", 1))  # 5 becomes 15, say
+    done = fmnist("run", "-p", "data_source", "csv", root=tmp_path)
+    assert done.returncode == 1
+    assert "line 2: label 1" in done.stderr and "Labels are 0 to 9" in done.stderr
     assert "Traceback" not in done.stderr and "\n" not in done.stderr.strip()
 
 
