@@ -1,6 +1,8 @@
 """Training: device choice, one epoch, the loop over epochs, checkpoints."""
 
+import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -52,6 +54,12 @@ def fit(
     batch_size: int = 75,
     learning_rate: float = 0.01,
     momentum: float = 0.9,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    schedule: str = "constant",
+    label_smoothing: float = 0.0,
+    flip: bool = False,
+    shift: int = 0,
     seed: int = 0,
     device: str = "auto",
     dtype: str = "auto",
@@ -64,7 +72,13 @@ def fit(
     it: `history = pd.DataFrame(fit(...))` runs it to the end.
 
     test: also measure the test accuracy after every epoch, to report as the published text does.
-    seed: order of the training images. The initial weights are the caller's.
+    schedule: "constant", or "one-cycle": the learning rate of each batch rises to `learning_rate`
+        in the first 30 % of the training and falls to 0 in the rest (Smith and Topin 2017,
+        https://arxiv.org/abs/1708.07120).
+    label_smoothing: share of each target that is spread evenly over the classes; it is part of
+        `train_loss`, not of the other losses.
+    flip, shift: see `augment`; drawn anew for each epoch.
+    seed: order (and augmentation) of the training images. The initial weights are the caller's.
     device, dtype: see `choose_device` and `choose_dtype`.
     checkpoint: file that is replaced after every epoch; it holds all that `resume` needs, and the
         weights of the epoch with the best validation accuracy, which `load_model` returns.
@@ -73,32 +87,62 @@ def fit(
 
     Raises CourseError when a number makes no sense or the device is not there.
     """
-    _check_recipe(epochs, batch_size, learning_rate, momentum, len(train))
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
-    model.to(device, memory_format=torch.channels_last)  # the layout convolutions are fastest in
-    images, labels = train.images.to(device), train.labels.to(device)
-    optimizer = optim.SGD(model.parameters(), lr=learning_rate, momentum=momentum, fused=True)
-    shuffle = torch.Generator().manual_seed(seed)
     recipe = {
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "momentum": momentum,
+        "nesterov": nesterov,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "schedule_epochs": epochs if schedule == "one-cycle" else None,  # more epochs: another run
+        "label_smoothing": label_smoothing,
+        "flip": flip,
+        "shift": shift,
         "seed": seed,
         "dtype": str(dtype),
     }
+    _check_recipe(epochs, recipe, len(train))
+    model.to(device, memory_format=torch.channels_last)  # the layout convolutions are fastest in
+    images, labels = train.images.to(device), train.labels.to(device)
+    optimizer = optim.SGD(
+        model.parameters(),
+        lr=learning_rate,
+        momentum=momentum,
+        nesterov=nesterov,
+        weight_decay=weight_decay,
+        fused=True,
+    )
+    random = torch.Generator().manual_seed(seed)
+    if schedule == "constant":
+        scheduler = optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    else:
+        scheduler = optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=learning_rate,
+            total_steps=epochs * math.ceil(len(train) / batch_size),
+            cycle_momentum=False,
+        )
     history: list[Epoch] = []
     best: dict = {"validation_accuracy": -1.0}
 
     if resume and checkpoint and Path(checkpoint).exists():
-        history, best = _restore(checkpoint, model, optimizer, shuffle, recipe)
+        history, best = _restore(checkpoint, model, optimizer, scheduler, random, recipe)
         yield from history
 
     for number in range(len(history) + 1, epochs + 1):
         start = time.perf_counter()
-        order = torch.randperm(len(train), generator=shuffle).to(device)
+        order = torch.randperm(len(train), generator=random).to(device)
         train_loss, train_accuracy = train_one_epoch(
-            model, images, labels, order, optimizer, batch_size, dtype
+            model,
+            augment(images[order], flip, shift, random),
+            labels[order],
+            optimizer,
+            batch_size,
+            dtype,
+            scheduler,
+            label_smoothing,
         )
         trained = time.perf_counter()
         validation_loss, validation_accuracy = measure(model, validation, dtype)
@@ -130,7 +174,8 @@ def fit(
                     "recipe": recipe,
                     "model": model.state_dict(),
                     "optimizer": optimizer.state_dict(),
-                    "shuffle": shuffle.get_state(),
+                    "scheduler": scheduler.state_dict(),
+                    "random": random.get_state(),
                     "history": [asdict(row) for row in history],
                     "best": best,
                 },
@@ -142,50 +187,68 @@ def train_one_epoch(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    order: Tensor,
     optimizer: optim.Optimizer,
     batch_size: int,
     dtype: torch.dtype = torch.float32,
+    scheduler: optim.lr_scheduler.LRScheduler | None = None,
+    label_smoothing: float = 0.0,
 ) -> tuple[float, float]:
-    """One pass over the training set; returns its mean loss and accuracy.
+    """One pass over the images, in the order given; returns the mean loss and accuracy.
 
-    images, labels: uint8 [N, 28, 28] and int64 [N], on the model's device. No DataLoader: a batch
-    is an index into them.
-    order: int64 [N], a permutation, on the same device.
+    images, labels: uint8 [N, 28, 28] and int64 [N], shuffled, on the model's device. No DataLoader:
+    a batch is a slice of them.
+    scheduler: steps once per batch.
     """
     model.train()
     # Kept on the device: fetching a number after every batch would make a GPU wait for us.
     loss_sum = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device, dtype=torch.int64)
-    for batch in order.split(batch_size):
+    for batch, targets in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(as_input(images[batch]))
-            loss = F.cross_entropy(logits, labels[batch])
+            logits = model(as_input(batch))
+            loss = F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if scheduler:
+            scheduler.step()
         loss_sum += loss.detach() * len(batch)
-        correct += (logits.detach().argmax(dim=1) == labels[batch]).sum()
-    return loss_sum.item() / len(order), correct.item() / len(order)
+        correct += (logits.detach().argmax(dim=1) == targets).sum()
+    return loss_sum.item() / len(images), correct.item() / len(images)
+
+
+def augment(images: Tensor, flip: bool, shift: int, random: torch.Generator) -> Tensor:
+    """Each image as it is or mirrored, and moved by up to `shift` pixels; uint8 [N, 28, 28].
+
+    What moves in at an edge is background (0). `random` is a generator on the CPU.
+    """
+    if flip:
+        mirrored = torch.rand(len(images), generator=random).to(images.device) < 0.5
+        images = torch.where(mirrored[:, None, None], images.flip(dims=[2]), images)
+    if shift:
+        # Each of the (2 shift + 1)² positions is a window on the padded image: a view, no copy.
+        windows = F.pad(images, [shift] * 4).unfold(1, 28, 1).unfold(2, 28, 1)
+        down, right = torch.randint(2 * shift + 1, (2, len(images)), generator=random)
+        images = windows[torch.arange(len(images)), down, right]
+    return images
 
 
 @torch.inference_mode()
 def measure(
-    model: nn.Module, split: Split, dtype: torch.dtype = torch.float32, batch_size: int = 1000
+    model: nn.Module, split: Split, dtype: torch.dtype = torch.float32, batch_size: int = 500
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy of `model` on a split, the weights unchanged."""
     model.eval()
     device = next(model.parameters()).device
-    loss_sum, correct = 0.0, 0
-    for images, labels in zip(
-        split.images.split(batch_size), split.labels.split(batch_size), strict=True
-    ):
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device, dtype=torch.int64)
+    images, labels = split.images.to(device), split.labels.to(device)
+    for batch, targets in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(as_input(images.to(device))).float()
-        labels = labels.to(device)
-        loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
-        correct += (logits.argmax(dim=1) == labels).sum().item()
-    return loss_sum / len(split), correct / len(split)
+            logits = model(as_input(batch)).float()
+        loss_sum += F.cross_entropy(logits, targets, reduction="sum")
+        correct += (logits.argmax(dim=1) == targets).sum()
+    return loss_sum.item() / len(split), correct.item() / len(split)
 
 
 # ------------------------------------------------------------------------- device and dtype
@@ -300,10 +363,11 @@ def _restore(
     path: str | Path,
     model: nn.Module,
     optimizer: optim.Optimizer,
-    shuffle: torch.Generator,
+    scheduler: optim.lr_scheduler.LRScheduler,
+    random: torch.Generator,
     recipe: dict,
 ) -> tuple[list[Epoch], dict]:
-    """Put model, optimizer and generator where the checkpoint left them; (history, best)."""
+    """Put all that changes in training where the checkpoint left it; returns (history, best)."""
     state = read_checkpoint(path)
     if state["architecture"] != type(model).__name__:
         raise CourseError(
@@ -312,7 +376,7 @@ def _restore(
         )
     if "optimizer" not in state:
         raise CourseError(f"{path} holds only the finished network; training can't go on from it.")
-    changed = [key for key in recipe if state["recipe"][key] != recipe[key]]
+    changed = [key for key in recipe if state["recipe"].get(key) != recipe[key]]
     if changed:
         raise CourseError(
             f"{path} was trained with another recipe ({', '.join(changed)}). Give another "
@@ -320,23 +384,41 @@ def _restore(
         )
     _load_weights(model, state["model"], path)
     optimizer.load_state_dict(state["optimizer"])
-    shuffle.set_state(state["shuffle"])
+    scheduler.load_state_dict(state["scheduler"])
+    random.set_state(state["random"])
     return [Epoch(**row) for row in state["history"]], state["best"]
 
 
-def _check_recipe(epochs, batch_size, learning_rate, momentum, images) -> None:
-    problems = {
-        f"epochs={epochs} is not an integer of 1 or more": isinstance(epochs, int) and epochs >= 1,
-        f"batch_size={batch_size} is not an integer from 1 to {images}": (
-            isinstance(batch_size, int) and 1 <= batch_size <= images
+def _check_recipe(epochs: int, recipe: dict, images: int) -> None:
+    def number(name: str, low: float, high: float) -> bool:
+        return isinstance(recipe[name], (int, float)) and low <= recipe[name] < high
+
+    def integer(value, low: int, high: int) -> bool:
+        return isinstance(value, int) and low <= value <= high
+
+    demands = {
+        "epochs": ("an integer of 1 or more", integer(epochs, 1, sys.maxsize)),
+        "batch_size": (
+            f"an integer from 1 to {images}",
+            integer(recipe["batch_size"], 1, images),
         ),
-        f"learning_rate={learning_rate} is not a number over 0": (
-            isinstance(learning_rate, (int, float)) and learning_rate > 0
+        "learning_rate": (
+            "a number over 0",
+            number("learning_rate", 0, math.inf) and recipe["learning_rate"] > 0,
         ),
-        f"momentum={momentum} is not a number from 0 to below 1": (
-            isinstance(momentum, (int, float)) and 0 <= momentum < 1
+        "momentum": ("a number from 0 to below 1", number("momentum", 0, 1)),
+        "nesterov": (
+            "False or, with a momentum over 0, True",
+            not recipe["nesterov"] or recipe["momentum"],
         ),
+        "weight_decay": ("a number of 0 or more", number("weight_decay", 0, math.inf)),
+        "schedule": ("constant or one-cycle", recipe["schedule"] in ("constant", "one-cycle")),
+        "label_smoothing": ("a number from 0 to below 1", number("label_smoothing", 0, 1)),
+        "shift": ("an integer from 0 to 27", integer(recipe["shift"], 0, 27)),
     }
-    for problem, fine in problems.items():
-        if not fine:
-            raise CourseError(f"{problem}. Correct this parameter and run again.")
+    for name, (demand, met) in demands.items():
+        if not met:
+            value = {"epochs": epochs, **recipe}[name]
+            raise CourseError(
+                f"{name}={value!r} is not {demand}. Correct this parameter and run again."
+            )

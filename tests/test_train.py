@@ -81,6 +81,79 @@ def test_same_seed_same_weights(drawn):
     assert not equal(trained(3), trained(4))
 
 
+ALL = {
+    "nesterov": True,
+    "weight_decay": 1e-3,
+    "schedule": "one-cycle",
+    "label_smoothing": 0.1,
+    "flip": True,
+    "shift": 2,
+}  # every option of `fit` that the published recipe leaves off
+
+
+def test_one_cycle_rises_and_falls_over_all_batches(drawn, monkeypatch):
+    rates = []
+
+    class Watched(optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(optim, "SGD", Watched)
+    list(train.fit(new_net(), *drawn, epochs=2, learning_rate=0.1, schedule="one-cycle", **SLOW))
+    assert len(rates) == 2 * 600 / 75
+    highest = rates.index(max(rates))
+    assert rates[highest] == pytest.approx(0.1, rel=0.05) and 3 <= highest <= 5
+    assert rates[: highest + 1] == sorted(rates[: highest + 1])
+    assert rates[highest:] == sorted(rates[highest:], reverse=True)
+    assert rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize("option", ALL)
+def test_each_option_reaches_the_training(drawn, option):
+    def trained(**options):
+        net = new_net()
+        list(train.fit(net, *drawn, epochs=1, **options, **SLOW))
+        return net.state_dict()
+
+    assert not equal(trained(), trained(**{option: ALL[option]}))
+
+
+def test_label_smoothing_is_no_part_of_the_validation_loss(drawn):
+    (epoch,) = train.fit(new_net(), *drawn, epochs=1, label_smoothing=0.5, **SLOW)
+    net = new_net()
+    list(train.fit(net, *drawn, epochs=1, label_smoothing=0.5, **SLOW))
+    assert epoch.validation_loss == pytest.approx(train.measure(net, drawn[1])[0], rel=1e-5)
+
+
+def test_flip_mirrors_about_half_of_the_images(drawn):
+    images = drawn[0].images
+    made = train.augment(images, flip=True, shift=0, random=torch.Generator().manual_seed(0))
+    same = (made == images).flatten(1).all(1)
+    mirrored = (made == images.flip(2)).flatten(1).all(1)
+    assert (same | mirrored).all()
+    assert 0.4 < mirrored.float().mean() < 0.6
+
+
+def test_shift_moves_an_image_and_fills_with_background():
+    image = torch.zeros(28, 28, dtype=torch.uint8)
+    image[10, 20] = 255
+    images = image.repeat(2000, 1, 1)
+    made = train.augment(images, flip=False, shift=2, random=torch.Generator().manual_seed(0))
+    assert made.dtype == torch.uint8 and (made.flatten(1).sum(1) == 255).all()
+    _, rows, columns = made.nonzero().T
+    assert set(rows.tolist()) == {8, 9, 10, 11, 12}
+    assert set(columns.tolist()) == {18, 19, 20, 21, 22}
+    corner = torch.full((500, 28, 28), 9, dtype=torch.uint8)
+    moved = train.augment(corner, flip=False, shift=1, random=torch.Generator().manual_seed(0))
+    assert set(moved[:, 0, 0].tolist()) == {0, 9}
+
+
+def test_no_augmentation_is_no_change(drawn):
+    images = drawn[0].images
+    assert train.augment(images, flip=False, shift=0, random=torch.Generator()) is images
+
+
 def test_measure(drawn):
     net = new_net()
     logits = net(as_input(drawn[1].images))
@@ -112,18 +185,18 @@ def test_checkpoint_holds_the_best_epoch(drawn, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(drawn, tmp_path):
+@pytest.mark.parametrize("options", [{}, ALL], ids=["published", "every option"])
+def test_a_resumed_run_equals_an_uninterrupted_one(drawn, tmp_path, options):
+    recipe = {"epochs": 4, **options, **SLOW}
     whole = new_net()
-    expected = list(train.fit(whole, *drawn, epochs=4, **SLOW))
+    expected = list(train.fit(whole, *drawn, **recipe))
 
-    path = tmp_path / "checkpoint.pt"
-    run = train.fit(new_net(), *drawn, epochs=4, checkpoint=path, resume=True, **SLOW)
+    recipe |= {"checkpoint": tmp_path / "checkpoint.pt", "resume": True}
+    run = train.fit(new_net(), *drawn, **recipe)
     next(run), next(run)
     run.close()  # as if interrupted after two epochs
     resumed = new_net(seed=99)
-    history = list(
-        train.fit(resumed, *drawn, epochs=4, checkpoint=path, resume=True, **SLOW)
-    )  # fmt: skip
+    history = list(train.fit(resumed, *drawn, **recipe))
     assert equal(whole.state_dict(), resumed.state_dict())
     assert [e.train_loss for e in history] == [e.train_loss for e in expected]
     assert [e.epoch for e in history] == [1, 2, 3, 4]
@@ -135,6 +208,13 @@ def test_resume_with_another_recipe(drawn, tmp_path):
     with pytest.raises(CourseError, match=r"another recipe \(learning_rate\)"):
         list(train.fit(new_net(), *drawn, epochs=2, learning_rate=0.5, checkpoint=path,
                        resume=True, **SLOW))  # fmt: skip
+
+
+def test_one_cycle_cannot_be_resumed_over_more_epochs(drawn, tmp_path):
+    recipe = {"schedule": "one-cycle", "checkpoint": tmp_path / "checkpoint.pt", **SLOW}
+    list(train.fit(new_net(), *drawn, epochs=1, **recipe))
+    with pytest.raises(CourseError, match=r"another recipe \(schedule_epochs\)"):
+        list(train.fit(new_net(), *drawn, epochs=2, resume=True, **recipe))
 
 
 def test_checkpoint_of_another_architecture(drawn, tmp_path):
@@ -214,9 +294,18 @@ def test_dtype():
         {"learning_rate": -1},
         {"learning_rate": "1e-3"},
         {"momentum": 1.0},
+        {"weight_decay": -0.1},
+        {"schedule": "cosine"},
+        {"label_smoothing": 1.0},
+        {"shift": 28},
     ],
 )
 def test_impossible_recipe(drawn, wrong):
     ((name, value),) = wrong.items()
-    with pytest.raises(CourseError, match=f"{name}={value} is not"):
+    with pytest.raises(CourseError, match=f"{name}={value!r} is not"):
         next(train.fit(new_net(), *drawn, **wrong))
+
+
+def test_nesterov_needs_momentum(drawn):
+    with pytest.raises(CourseError, match="nesterov=True is not"):
+        next(train.fit(new_net(), *drawn, momentum=0.0, nesterov=True))
