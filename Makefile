@@ -18,6 +18,13 @@ lab: .venv/installed        ## open the notebooks in JupyterLab
 notebooks: .venv/installed  ## execute the notebooks in place (for those who edit the course)
 	$(BIN)/fmnist notebooks
 
+bench: .venv/installed      ## time the training beside other programs (30 minutes), and other costs
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev,bench]"
+	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/recipe.py
+	$(BIN)/python benchmarks/costs.py
+	$(BIN)/python benchmarks/operations.py
+
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -32,5 +39,5 @@ clean:                      ## remove what was made, but not runs/ or data/
 	$(BIN)/fmnist doctor
 	$(BIN)/python -c "open('.venv/installed', 'w').close()"
 
-.PHONY: run test lab notebooks lint clean
+.PHONY: run test lab notebooks bench lint clean
 .DEFAULT_GOAL = run

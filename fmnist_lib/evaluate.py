@@ -8,7 +8,7 @@ from fmnist_lib.data import CLASS_NAMES, as_input
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+def predict(model: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
     """Probabilities of the ten classes: uint8 [N, 28, 28] → float32 [N, 10] on the CPU.
 
     Computed in float32; the softmax of the logits, so every row sums to 1.

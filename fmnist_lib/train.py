@@ -17,6 +17,16 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
 
 ARCHITECTURES = {"Net": Net}  # what a checkpoint may hold, by the name of its class
+FAST_RECIPE = {  # more accurate in fewer epochs; chosen on the validation split
+    "epochs": 16,
+    "batch_size": 150,
+    "learning_rate": 0.1,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "schedule": "one-cycle",
+    "label_smoothing": 0.1,
+    "flip": True,
+}
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoints" / "net.pt"  # see the README beside it
 
 
