@@ -2,13 +2,14 @@
 
     python benchmarks/recipe.py             # about 8 minutes on 2 cores
 
-The recipe was chosen on the validation split. Each seed opens the test set once, after the last
+The recipe was chosen on the validation split (see README.md). Then the network trains on all
+60,000 images, as the published one did, and each seed opens the test set once, after the last
 epoch. Beside each seed the plain script of peers.py trains for one epoch, as a measure of the hour.
 """
 
 import pandas as pd
 import torch
-from compare import run
+from compare import one_epoch, start
 from readme import write_into_readme
 
 from fmnist_lib.course.results import device_name
@@ -21,19 +22,20 @@ PUBLISHED_EPOCHS = 25
 
 def main() -> None:
     device = choose_device()
-    data = load(source="zalando")
+    data = load(source="zalando", validation=0)
+    known = data.train[:500]  # `fit` wants a validation split; nothing is chosen by this one
     rows = []
     for seed in range(3):
-        (plain,) = run("plain", epochs=1, seed=seed)
+        plain = one_epoch(start("plain", epochs=1, seed=seed))
         torch.manual_seed(seed)
         net = Net()
-        history = pd.DataFrame(fit(net, data.train, data.validation, seed=seed, **FAST_RECIPE))
+        history = pd.DataFrame(fit(net, data.train, known, seed=seed, **FAST_RECIPE))
         rows.append(
             {
                 "seed": seed,
                 "seconds": history["seconds"].sum(),
                 "plain script, 25 epochs": PUBLISHED_EPOCHS * plain["seconds"],
-                "validation accuracy": history["validation_accuracy"].iloc[-1],
+                "training accuracy": history["train_accuracy"].iloc[-1],
                 "test accuracy": measure(net, data.test)[1],
             }
         )
