@@ -1,21 +1,18 @@
 """The same training, written for each of the programs that are compared.
 
 Each function trains the course's network on the same images with the published recipe (SGD, rate
-0.01, momentum 0.9, batch 75), in the way that its own documentation shows. Loading and measuring
-are not timed.
+0.01, momentum 0.9, batch 75), in the way that its own documentation shows. It yields the seconds of
+an epoch's training and the test accuracy after it; loading and measuring are not timed.
 
-    python benchmarks/peers.py plain --epochs 3 --seed 0 < /dev/null
-
-prints a line of JSON for each epoch: the seconds of its training, and the test accuracy after it.
-Before each epoch it waits for a line on its input (or the end of it): several can take turns.
+    python benchmarks/peers.py plain --epochs 3 --seed 0      # prints a line of JSON for each epoch
 """
 
 import argparse
 import json
 import os
 import shutil
-import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,23 +26,10 @@ from fmnist_lib.model import Net
 from fmnist_lib.train import choose_device, fit, measure
 
 BATCH, RATE, MOMENTUM = 75, 0.01, 0.9
+Results = Iterator[tuple[float, float]]
 
 
-class Turn:
-    """One epoch's turn: waits for it, times it, prints it."""
-
-    def __init__(self):
-        sys.stdin.readline()
-        self.start = time.perf_counter()
-
-    def stop(self) -> None:
-        self.seconds = time.perf_counter() - self.start
-
-    def print(self, accuracy: float) -> None:
-        print(json.dumps({"seconds": self.seconds, "accuracy": accuracy}), flush=True)
-
-
-def plain(train: Split, test: Split, epochs: int) -> None:
+def plain(train: Split, test: Split, epochs: int) -> Results:
     """As PyTorch's own tutorial trains on this data set, with this course's network and recipe.
 
     https://docs.pytorch.org/tutorials/beginner/introyt/trainingyt.html
@@ -63,7 +47,7 @@ def plain(train: Split, test: Split, epochs: int) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM)
     loss_fn = torch.nn.CrossEntropyLoss()
     for _ in range(epochs):
-        turn = Turn()
+        start = time.perf_counter()
         net.train()
         running_loss = 0.0
         for inputs, labels in loader:
@@ -72,11 +56,10 @@ def plain(train: Split, test: Split, epochs: int) -> None:
             loss.backward()
             optimizer.step()
             running_loss += loss.item()
-        turn.stop()
-        turn.print(measure(net, test)[1])
+        yield time.perf_counter() - start, measure(net, test)[1]
 
 
-def lightning(train: Split, test: Split, epochs: int) -> None:
+def lightning(train: Split, test: Split, epochs: int) -> Results:
     """Lightning, over a TensorDataset that holds the images as the network takes them."""
     import lightning as L
 
@@ -93,13 +76,14 @@ def lightning(train: Split, test: Split, epochs: int) -> None:
             return torch.optim.SGD(self.parameters(), lr=RATE, momentum=MOMENTUM)
 
         def on_train_epoch_start(self):
-            self.turn = Turn()
+            self.start = time.perf_counter()
 
         def on_train_epoch_end(self):
-            self.turn.stop()
-            self.turn.print(measure(self.net, test)[1])
+            seconds = time.perf_counter() - self.start
+            rows.append((seconds, measure(self.net, test)[1]))
             self.net.train()
 
+    rows: list[tuple[float, float]] = []
     dataset = torch.utils.data.TensorDataset(as_input(train.images), train.labels)
     trainer = L.Trainer(
         max_epochs=epochs,
@@ -109,9 +93,10 @@ def lightning(train: Split, test: Split, epochs: int) -> None:
         enable_model_summary=False,
     )
     trainer.fit(Module(), torch.utils.data.DataLoader(dataset, batch_size=BATCH, shuffle=True))
+    yield from rows
 
 
-def keras(train: Split, test: Split, epochs: int) -> None:
+def keras(train: Split, test: Split, epochs: int) -> Results:
     """Keras 3 on the backend that KERAS_BACKEND names; weights drawn as PyTorch draws them."""
     import keras
     from keras import layers
@@ -142,16 +127,17 @@ def keras(train: Split, test: Split, epochs: int) -> None:
 
     class Clock(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            self.turn = Turn()
+            self.start = time.perf_counter()
 
         def on_epoch_end(self, epoch, logs=None):
-            self.turn.stop()
+            seconds = time.perf_counter() - self.start
             logits = net.predict(test_images, batch_size=500, verbose=0)
-            self.turn.print(float((logits.argmax(1) == test.labels.numpy()).mean()))
+            rows.append((seconds, float((logits.argmax(1) == test.labels.numpy()).mean())))
 
     def channels_last(split: Split) -> np.ndarray:
         return as_input(split.images).permute(0, 2, 3, 1).numpy()
 
+    rows: list[tuple[float, float]] = []
     test_images = channels_last(test)
     net.fit(
         channels_last(train),
@@ -161,16 +147,13 @@ def keras(train: Split, test: Split, epochs: int) -> None:
         callbacks=[Clock()],
         verbose=0,
     )
+    yield from rows
 
 
-def course(train: Split, test: Split, epochs: int, dtype: str) -> None:
+def course(train: Split, test: Split, epochs: int, dtype: str) -> Results:
     """This project. The test split stands where `fit` wants validation: nothing is chosen here."""
-    training = fit(Net(), train, test, epochs=epochs, dtype=dtype, seed=torch.initial_seed())
-    for _ in range(epochs):
-        turn = Turn()
-        epoch = next(training)
-        turn.seconds = epoch.seconds  # `fit` has measured the accuracy too
-        turn.print(epoch.validation_accuracy)
+    for epoch in fit(Net(), train, test, epochs=epochs, dtype=dtype, seed=torch.initial_seed()):
+        yield epoch.seconds, epoch.validation_accuracy
 
 
 PEERS = {
@@ -193,7 +176,8 @@ def main() -> None:
         os.environ["KERAS_BACKEND"] = wanted.peer.removeprefix("keras-")
     data = load(source="zalando", validation=0)  # as published, all 60,000 images are trained on
     torch.manual_seed(wanted.seed)
-    PEERS[wanted.peer](data.train, data.test, wanted.epochs)
+    for seconds, accuracy in PEERS[wanted.peer](data.train, data.test, wanted.epochs):
+        print(json.dumps({"seconds": seconds, "accuracy": accuracy}), flush=True)
 
 
 if __name__ == "__main__":
