@@ -24,6 +24,11 @@ bench: .venv/installed      ## time the training beside other programs (30 minut
 	$(BIN)/python benchmarks/recipe.py
 	$(BIN)/python benchmarks/costs.py
 	$(BIN)/python benchmarks/operations.py
+	$(BIN)/python benchmarks/sweep.py
+
+# make sweep ARGS="notebooks/03_train_sgd.ipynb -p seed 0:3 --out runs/seeds"
+sweep: .venv/installed      ## run a notebook with many values of its parameters, then compare
+	$(BIN)/fmnist sweep $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -39,5 +44,5 @@ clean:                      ## remove what was made, but not runs/ or data/
 	$(BIN)/fmnist doctor
 	$(BIN)/python -c "open('.venv/installed', 'w').close()"
 
-.PHONY: run test lab notebooks bench lint clean
+.PHONY: run test lab notebooks sweep bench lint clean
 .DEFAULT_GOAL = run

@@ -302,3 +302,80 @@ def calibration(table: pd.DataFrame, title: str) -> Figure:
         f"In the most confident bin the mean confidence is {last.confidence:.1%} and the accuracy "
         f"{last.accuracy:.1%}; points under the diagonal are overconfident."
     )
+
+
+# -------------------------------------------------------------------------- 06: comparing runs
+
+
+def run_curves(
+    history: pd.DataFrame, runs: pd.DataFrame, settings: Sequence[str], title: str
+) -> Figure:
+    """Validation accuracy by epoch: a panel for each setting, a line for each of its runs.
+
+    history, runs: as `course.results.read_all` returns them. settings: the columns of `runs` whose
+    values tell the settings apart.
+    """
+    panels = runs.groupby(list(settings), dropna=False)
+    columns = min(3, panels.ngroups)
+    row_count = -(-panels.ngroups // columns)
+    fig = CourseFigure(3 * columns + 0.6, 2.4 * row_count + 1, title)
+    axes = fig.subplots(row_count, columns, sharex=True, sharey=True, squeeze=False)
+    ends = []
+    for ax in axes.flat[panels.ngroups :]:
+        ax.axis("off")
+    for ax, (values, members) in zip(axes.flat, panels):
+        name = ", ".join(f"{key} {value}" for key, value in zip(settings, values))
+        for run in members.index:
+            epochs = history.loc[[run]]
+            ax.plot(epochs["epoch"], epochs["validation_accuracy"], color="0.6", linewidth=1)
+        mean = history.loc[members.index].groupby("epoch")["validation_accuracy"].mean()
+        ax.plot(mean.index, mean, label="mean", markersize=3, **LINES[0])
+        ax.set_title(name, fontsize=9)
+        ends.append(f"{name}: {mean.iloc[-1]:.1%}")
+    axes[0, 0].legend(frameon=False, loc="lower right")
+    axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("validation accuracy")
+    sns.despine(fig)
+    return fig.describe(f"Mean after the last epoch: {'; '.join(ends)}.")
+
+
+def accuracy_by_parameter(runs: pd.DataFrame, settings: Sequence[str], title: str) -> Figure:
+    """Validation accuracy of every run against each parameter, with the mean for each value."""
+    fig = CourseFigure(max(5, 3.2 * len(settings)), 3.6, title)
+    axes = fig.subplots(1, len(settings), sharey=True, squeeze=False)[0]
+    parts = []
+    for ax, name in zip(axes, settings):
+        means = runs.groupby(name)["validation_accuracy"].mean()
+        values = [str(value) for value in means.index]
+        position = runs[name].map({value: place for place, value in enumerate(means.index)})
+        ax.plot(position, runs["validation_accuracy"], "o", color="0.6", markersize=4, label="run")
+        ax.plot(range(len(means)), means, label="mean", **LINES[0])
+        ax.set(xlabel=name, xticks=range(len(values)), xticklabels=values)
+        parts.append(
+            f"{name}: " + ", ".join(f"{value} → {mean:.1%}" for value, mean in means.items())
+        )
+    axes[0].set_ylabel("validation accuracy")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].legend(frameon=False)
+    sns.despine(fig)
+    return fig.describe(f"Means: {'; '.join(parts)}.")
+
+
+# --------------------------------------------------------------------------- 07: many processes
+
+
+def scaling(table: pd.DataFrame, title: str) -> Figure:
+    """Speed-up against the number of processes (the index), beside the ideal."""
+    fig = CourseFigure(5, 3.6, title)
+    ax = fig.subplots()
+    ideal = table.index / table.index[0]
+    ax.plot(table.index, ideal, color="0.5", linestyle=":", label="ideal")
+    ax.plot(table.index, table["speed-up"], label="measured", **LINES[0])
+    ax.set(xlabel="processes", ylabel="speed-up", xticks=table.index, ylim=(0, None))
+    ax.legend(frameon=False)
+    sns.despine(fig)
+    measured = ", ".join(f"{n}: {value:.2f}" for n, value in table["speed-up"].items())
+    return fig.describe(f"Speed-up by number of processes: {measured}.")

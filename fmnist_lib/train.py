@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
+from fmnist_lib import distributed
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
@@ -134,6 +135,7 @@ def fit(
             total_steps=epochs * math.ceil(len(train) / batch_size),
             cycle_momentum=False,
         )
+    network = distributed.parallel(model, batch_size)  # under torchrun; else the model itself
     history: list[Epoch] = []
     best: dict = {"validation_accuracy": -1.0}
 
@@ -145,7 +147,7 @@ def fit(
         start = time.perf_counter()
         order = torch.randperm(len(train), generator=random).to(device)
         train_loss, train_accuracy = train_one_epoch(
-            model,
+            network,
             augment(images[order], flip, shift, random),
             labels[order],
             optimizer,
@@ -155,8 +157,8 @@ def fit(
             label_smoothing,
         )
         trained = time.perf_counter()
-        validation_loss, validation_accuracy = measure(model, validation, dtype)
-        test_accuracy = measure(model, test, dtype)[1] if test else None
+        validation_loss, validation_accuracy = measure(network, validation, dtype)
+        test_accuracy = measure(network, test, dtype)[1] if test else None
         epoch = Epoch(
             epoch=number,
             epochs=epochs,
@@ -175,7 +177,7 @@ def fit(
                 "validation_accuracy": validation_accuracy,
                 "model": {name: value.clone() for name, value in model.state_dict().items()},
             }
-        if checkpoint:
+        if checkpoint and distributed.is_main():
             write_checkpoint(
                 checkpoint,
                 {
@@ -432,3 +434,9 @@ def _check_recipe(epochs: int, recipe: dict, images: int) -> None:
             raise CourseError(
                 f"{name}={value!r} is not {demand}. Correct this parameter and run again."
             )
+
+
+if __name__ == "__main__":
+    from fmnist_lib.course import train_command
+
+    sys.exit(train_command.main())

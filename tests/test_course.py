@@ -11,8 +11,8 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 
-from fmnist_lib import data, train
-from fmnist_lib.course import cli, doctor, results, run
+from fmnist_lib import data, evaluate, train
+from fmnist_lib.course import cli, doctor, results, run, sweep
 from fmnist_lib.errors import CourseError
 
 KNOWN = {
@@ -34,7 +34,7 @@ def test_parameters_take_the_declared_types():
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("epoch", "2", "no parameter|No notebook has a parameter 'epoch'. Did you mean epochs"),
+        ("epoch", "2", "There is no parameter 'epoch'. Did you mean epochs"),
         ("epochs", "2.5", "epochs='2.5' is not of type int"),
         ("learning_rate", "fast", "is not of type float"),
         ("published_report", "maybe", "is not of type bool"),
@@ -57,22 +57,28 @@ def test_every_parameter_has_a_type_and_a_meaning():
 
 @pytest.fixture
 def written(tmp_path, drawn):
+    write_run(tmp_path, drawn)
+    return tmp_path
+
+
+def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8):
     history = [
         train.Epoch(n, 3, 1.0 / n, 0.5, 0.9, accuracy, test, 2.0, 0.5)
-        for n, accuracy, test in [(1, 0.6, 0.58), (2, 0.8, 0.70), (3, 0.7, 0.73)]
+        for n, accuracy, test in [(1, 0.6, 0.58), (2, best, 0.70), (3, 0.7, 0.73)]
     ]
+    labels = drawn[1].labels
     results.write(
-        tmp_path,
-        parameters={"epochs": 3, "seed": 7},
-        data=data.FashionMNIST(drawn[0], drawn[1], drawn[1], "synthetic"),
+        folder,
+        parameters=parameters or {"epochs": 3, "seed": 7},
+        data=data.FashionMNIST(drawn[0], drawn[1], drawn[1], source),
         train_images=600,
         device=torch.device("cpu"),
         dtype=torch.float32,
         history=history,
         test_accuracy=0.70,
         test_loss=0.9,
+        confusion_matrix=evaluate.confusion_matrix(labels, labels),
     )
-    return tmp_path
 
 
 def test_metrics_say_what_made_them(written):
@@ -105,6 +111,44 @@ def test_unreadable_metrics(tmp_path, content, message):
         results.read(tmp_path)
 
 
+def test_all_runs_of_a_folder(tmp_path, drawn):
+    for rate in (0.1, 0.01):
+        for seed in (0, 1):
+            given = {"learning_rate": rate, "seed": seed, "epochs": 3}
+            write_run(tmp_path / f"{rate},{seed}", drawn, given, best=0.75 + rate)
+    write_run(tmp_path / "failed" / "0.1,2", drawn)  # not beside the others: no complete run
+    runs, epochs = results.read_all(tmp_path)
+    assert list(runs.index) == ["0.01,0", "0.01,1", "0.1,0", "0.1,1"]
+    assert results.varied(runs) == ["learning_rate"]
+    assert runs["validation_accuracy"].tolist() == [0.76, 0.76, 0.85, 0.85]
+    assert runs["images_per_second"].unique() == [600 * 3 / 6.0]
+    assert len(epochs) == 12 and epochs.loc["0.1,1", "epoch"].tolist() == [1, 2, 3]
+
+
+def test_real_and_generated_runs_are_told_apart(tmp_path, drawn):
+    write_run(tmp_path / "a", drawn, source="zalando")
+    write_run(tmp_path / "b", drawn, source="synthetic")
+    runs, _ = results.read_all(tmp_path)
+    assert runs["data"].to_dict() == {"a": "zalando", "b": "synthetic"}
+    assert results.varied(runs) == []
+
+
+def test_the_comparison_never_mixes_real_and_generated_runs(tmp_path, drawn):
+    for seed in range(2):
+        given = {"learning_rate": 0.1, "seed": seed, "epochs": 3}
+        write_run(tmp_path / f"real{seed}", drawn, given, source="zalando", best=0.8 + seed / 10)
+        write_run(tmp_path / f"drawn{seed}", drawn, given, source="synthetic", best=0.99)
+    page = nbformat.read(sweep.compare(tmp_path), as_version=4)
+    outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert "2 runs on zalando" in outputs and "0.85" in outputs  # the mean of 0.8 and 0.9
+    assert "0.99" not in outputs and "GENERATED" not in outputs
+
+
+def test_a_folder_without_runs(tmp_path):
+    with pytest.raises(CourseError, match="no run in .* Make some"):
+        results.read_all(tmp_path)
+
+
 # ------------------------------------------------------------------------------- whole runs
 
 
@@ -134,7 +178,7 @@ def test_the_course_runs_from_one_command(project, capsys):
     for path in run.notebooks():
         executed = nbformat.read(folder / path.name, as_version=4)
         text = "".join(str(cell.get("outputs")) for cell in executed.cells)
-        assert "GENERATED IMAGES" in text
+        assert "GENERATED IMAGES" in text or path.stem == "06_compare_runs"  # about stored runs
         assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 

@@ -21,6 +21,8 @@ EXPECTED_PARAMETERS = {
         "dtype", "train_images", "subset_images", "published_report", "run_folder",
     },
     "04_confusion_matrix": {"data_source", "run_folder", "mistakes_shown"},
+    "06_compare_runs": {"runs", "runs_on"},
+    "07_many_processes": {"data_source", "train_images", "processes", "run_folder"},
 }  # fmt: skip
 
 

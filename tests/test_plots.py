@@ -33,6 +33,15 @@ def figures(drawn):
         {"method": ["a", "a", "b"], "updates": [1, 2, 1], "seconds": [0.1, 0.2, 0.3], "loss": 1.0}
     )
     image = train.images[0]
+    sweep = pd.DataFrame(
+        {"learning_rate": [0.1, 0.1, 0.01], "validation_accuracy": [0.8, 0.9, 0.7]},
+        index=["a", "b", "c"],
+    )
+    epochs = pd.DataFrame(
+        {"epoch": [1, 2] * 3, "validation_accuracy": [0.5, 0.8, 0.6, 0.9, 0.4, 0.7]},
+        index=list("aabbcc"),
+    )
+    speed = pd.DataFrame({"speed-up": [1.0, 1.7]}, index=[1, 2])
     return {
         "samples": plots.samples(train, per_class=3),
         "gallery": plots.gallery(train.images[:7], list("abcdefg"), columns=3, title="Seven"),
@@ -51,6 +60,9 @@ def figures(drawn):
         "row_shares": plots.confusion_matrix(evaluate.row_shares(matrix), "Shares"),
         "per_class": plots.per_class(evaluate.per_class_report(matrix).fillna(0), "Report"),
         "calibration": plots.calibration(evaluate.calibration(probabilities, test.labels), "Sure?"),
+        "run_curves": plots.run_curves(epochs, sweep, ["learning_rate"], "Curves"),
+        "accuracy_by_parameter": plots.accuracy_by_parameter(sweep, ["learning_rate"], "Rates"),
+        "scaling": plots.scaling(speed, "Speed-up"),
     }
 
 

@@ -17,6 +17,20 @@ def parser() -> argparse.ArgumentParser:
         "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
         help="a notebook parameter, such as -p epochs 2; can be given several times",
     )  # fmt: skip
+    sweep = commands.add_parser(
+        "sweep", help="run a notebook with every combination of values, then compare the runs"
+    )
+    sweep.add_argument("notebook", help="a notebook, or a YAML file that describes the sweep")
+    sweep.add_argument(
+        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUES"), dest="parameters",
+        help="values of a parameter: -p learning_rate 0.01,0.1 or, 0 to 4, -p seed 0:5",
+    )  # fmt: skip
+    sweep.add_argument("--out", help="folder that gets one folder a run; complete ones are kept")
+    sweep.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
+    sweep.add_argument("--threads", type=int, help="of each run (default: all, divided)")
+    sweep.add_argument("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
+    sweep.add_argument("--timeout", type=float, default=10, help="seconds it may take to answer")
+
     commands.add_parser("doctor", help="what this machine has, and the remedy for what it lacks")
 
     csv = commands.add_parser("csv", help="write the data as two CSV files of 785 columns")
@@ -53,6 +67,28 @@ def _run(options) -> int:
     return 0
 
 
+def _sweep(options) -> int:
+    from fmnist_lib.course import sweep
+
+    chosen = {"notebook": options.notebook, "parameters": [], "out": None}
+    if options.notebook.endswith((".yaml", ".yml")):
+        chosen = sweep.read_file(options.notebook)
+    out = options.out or chosen["out"]
+    if not out:
+        raise CourseError("No folder for the runs. Give one, such as --out runs/rates.")
+    page = sweep.sweep(
+        chosen["notebook"],
+        chosen["parameters"] + options.parameters,
+        out,
+        workers=options.workers,
+        threads=options.threads,
+        scheduler=options.scheduler,
+        timeout=options.timeout,
+    )
+    print(f"comparison   {page}")
+    return 0
+
+
 def _doctor(options) -> int:
     from fmnist_lib.course import doctor
 
@@ -77,7 +113,13 @@ def _notebooks(options) -> int:
     return 0
 
 
-COMMANDS = {"run": _run, "doctor": _doctor, "csv": _csv, "notebooks": _notebooks}
+COMMANDS = {
+    "run": _run,
+    "sweep": _sweep,
+    "doctor": _doctor,
+    "csv": _csv,
+    "notebooks": _notebooks,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,7 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.train import Epoch
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "matplotlib", "seaborn")
-FORMAT = 1
+FORMAT = 2
 
 
 def run_folder(name: str | Path) -> Path:
@@ -35,13 +35,14 @@ def write(
     history: Sequence[Epoch],
     test_accuracy: float,
     test_loss: float,
+    confusion_matrix: pd.DataFrame,
 ) -> Path:
     """Write `metrics.json` into a run's folder, whole or not at all; returns its path.
 
-    train_images: how many were trained on. history: what `fit` yielded. test_accuracy, test_loss:
-    of the epoch that is best on validation, measured once. What the published text reports, the
-    best and the mean test accuracy over all epochs, stands beside it under `published_report` when
-    `fit` measured it.
+    train_images: how many were trained on. history: what `fit` yielded. test_accuracy, test_loss,
+    confusion_matrix: of the epoch that is best on validation, measured once. What the published
+    text reports, the best and the mean test accuracy over all epochs, stands beside it under
+    `published_report` when `fit` measured it.
     """
     best = max(history, key=lambda epoch: epoch.validation_accuracy)
     measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
@@ -63,6 +64,7 @@ def write(
         "validation_accuracy": best.validation_accuracy,
         "test_accuracy": test_accuracy,
         "test_loss": test_loss,
+        "confusion_matrix": confusion_matrix.to_numpy().tolist(),
         "published_report": {
             "best_test_accuracy": max(measured),
             "mean_test_accuracy": sum(measured) / len(measured),
@@ -98,6 +100,47 @@ def read(folder: str | Path) -> dict:
             f"{FORMAT}. Run notebook 03 again."
         )
     return metrics
+
+
+def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every run in a folder of runs: a table with one row a run, and one with all their epochs.
+
+    Both have the name of the run's folder as index. The first has the columns data (source),
+    train_images, the parameters, device, device_name, dtype, the packages with their versions,
+    best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds and
+    images_per_second. Raises CourseError when there is no run, or a file that is none.
+    """
+    files = sorted(Path(folder).glob("*/metrics.json"))
+    if not files:
+        raise CourseError(
+            f"There is no run in {folder}. Make some, for example with "
+            "`fmnist sweep notebooks/03_train_sgd.ipynb -p seed 0:3 --out runs/seeds`."
+        )
+    rows, epochs = {}, []
+    for file in files:
+        metrics, name = read(file.parent), file.parent.name
+        images = metrics["data"]["train"]
+        rows[name] = {
+            "data": metrics["data"]["source"],
+            "train_images": images,
+            **metrics["parameters"],
+            **{key: metrics[key] for key in ("device", "device_name", "dtype")},
+            **metrics["versions"],
+            **{key: metrics[key] for key in COMPARED},
+            "images_per_second": images * len(metrics["history"]) / metrics["training_seconds"],
+        }
+        epochs += [{"run": name, **epoch} for epoch in metrics["history"]]
+    runs = pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
+    return runs, pd.DataFrame(epochs).set_index("run")
+
+
+COMPARED = ("best_epoch", "validation_accuracy", "test_accuracy", "training_seconds")
+
+
+def varied(runs: pd.DataFrame) -> list[str]:
+    """The settings that differ between these runs: parameters but for the seed, device, dtype."""
+    others = {"data", "seed", "device_name", "python", "images_per_second", *PACKAGES, *COMPARED}
+    return [name for name in runs if name not in others and runs[name].nunique(dropna=False) > 1]
 
 
 def headline(metrics: dict) -> pd.Series:

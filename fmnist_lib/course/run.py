@@ -50,7 +50,7 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
-            raise CourseError(f"No notebook has a parameter {name!r}. {hint}There are: "
+            raise CourseError(f"There is no parameter {name!r}. {hint}Known are: "
                               f"{', '.join(sorted(known))}.")  # fmt: skip
         kind = known[name]["inferred_type_name"]
         try:
@@ -95,24 +95,28 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
     folder.mkdir(parents=True)
     for number, path in enumerate(sources, start=1):
         print(f"\n[{number}/{len(sources)}] {path.stem}", flush=True)
-        output = folder / path.name
-        try:
-            papermill.execute_notebook(
-                path,
-                output,
-                parameters={key: given[key] for key in inspected[path] if key in given},
-                cwd=path.parent,
-                kernel_name=KERNEL,
-                stdout_file=sys.stdout,
-                extra_arguments=QUIET,
-            )
-        except PapermillExecutionError as error:
-            raise CourseError(
-                f"{path.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue} "
-                f"The notebook as far as it ran, with the whole traceback: {output}"
-            ) from error
+        parameters = {key: given[key] for key in inspected[path] if key in given}
+        execute(path, folder / path.name, parameters, cwd=path.parent, stdout_file=sys.stdout)
     print_summary(folder)
     return folder
+
+
+def execute(source: Path, output: Path, parameters: dict, **options) -> None:
+    """Execute a notebook through papermill; CourseError when a cell fails."""
+    try:
+        papermill.execute_notebook(
+            source,
+            output,
+            parameters=parameters,
+            kernel_name=KERNEL,
+            extra_arguments=QUIET,
+            **options,
+        )
+    except PapermillExecutionError as error:
+        raise CourseError(
+            f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue} "
+            f"The notebook as far as it ran, with the whole traceback: {output}"
+        ) from error
 
 
 def print_summary(folder: Path) -> None:

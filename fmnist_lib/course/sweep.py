@@ -1,0 +1,322 @@
+"""Many runs of one notebook: the product of some parameters' values, here or on a cluster.
+
+The state on disk is the truth. A run works in `OUT/.unfinished/`, and its folder appears under its
+name, by one rename, when it is complete. What is there when a sweep starts is not run again.
+"""
+
+import itertools
+import os
+import re
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import nbformat
+import papermill
+import torch
+import yaml
+from papermill.exceptions import PapermillExecutionError
+from tqdm import tqdm
+
+from fmnist_lib import data
+from fmnist_lib.course import results
+from fmnist_lib.course.run import KERNEL, QUIET, execute, notebooks, parse_parameters
+from fmnist_lib.errors import CourseError
+
+LESSON = "lesson"  # tag of the cells that teach but add nothing to a run's result
+UNFINISHED, FAILED = ".unfinished", "failed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep; all that a worker, here or on another machine, has to know."""
+
+    notebook: str
+    out: str  # folder of the sweep
+    parameters: dict
+    threads: int | None  # of the run's processor, None: what the worker's environment says
+
+    @property
+    def name(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in self.parameters.items())
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out) / self.name
+
+
+def sweep(
+    notebook: str | Path,
+    parameters: list[tuple[str, str]],
+    out: str | Path,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    timeout: float = 10,
+) -> Path | None:
+    """Run a notebook with every combination of values, then the comparison; returns its page.
+
+    parameters: (name, values) with values as `read_values` takes them.
+    out: gets one folder a run, named after its parameters. Complete runs there are kept.
+    workers: runs at a time on this machine. threads: of each; default: the processor's, divided.
+    scheduler: address of a Dask scheduler that runs them instead; it must answer in `timeout`
+        seconds, and its workers must see the same folders.
+
+    Raises CourseError before any run when something is wrong with these, and at the end when runs
+    failed: their notebooks and logs are then under `out`/failed.
+    """
+    if workers < 1 or (threads is not None and threads < 1):
+        raise CourseError("--workers and --threads are numbers of 1 or more.")
+    out = results.run_folder(out)
+    if not scheduler:
+        threads = threads or max(1, torch.get_num_threads() // workers)
+    jobs = plan(notebook, parameters, out, threads)
+    # A run is a kernel, which is a process; the threads here only wait for theirs.
+    executor = dask_executor(scheduler, timeout) if scheduler else ThreadPoolExecutor(workers)
+    with executor as pool, _own_folder(out):
+        missing = [job for job in jobs if not is_complete(job)]
+        print(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them complete: {out}", flush=True)
+        failures = run_jobs(missing, pool)
+        page = compare(out) if len(failures) < len(jobs) else None
+    if failures:
+        raise CourseError(
+            f"{len(failures)} of {len(jobs)} runs failed: "
+            + "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+            + f" Their notebooks and logs: {out / FAILED}. The same command runs only these again."
+        )
+    return page
+
+
+# ---------------------------------------------------------------------------------- planning
+
+
+def plan(
+    notebook: str | Path, parameters: list[tuple[str, str]], out: Path, threads: int | None
+) -> list[Job]:
+    """The jobs of a sweep, one for each combination; CourseError when one can't be."""
+    notebook = _find_notebook(notebook)
+    known = papermill.inspect_notebook(notebook)
+    if "run_folder" not in known:
+        raise CourseError(f"{notebook.name} has no parameter run_folder, so no result to compare.")
+    grid = read_values(parameters, known)
+    jobs = [
+        Job(str(notebook), str(out), dict(zip(grid, values)), threads)
+        for values in itertools.product(*grid.values())
+    ]
+    for job in jobs:
+        if not re.fullmatch(r"[\w.,=+-]{1,200}", job.name):
+            raise CourseError(
+                f"{job.name!r} can't be the name of a folder: values may have letters, digits and "
+                "_ . + -, and 200 characters in all."
+            )
+    return jobs
+
+
+def read_values(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict[str, list]:
+    """The values of each parameter, from "0.1,0.2" or, for integers, "0:5" (0 to 4).
+
+    known: as `papermill.inspect_notebook` returns it. Raises CourseError on an unknown name, a
+    value of another type, a value or name given twice, and no value at all.
+    """
+    grid: dict[str, list] = {}
+    for name, text in texts:
+        if name == "run_folder":
+            raise CourseError("run_folder is set for each run by the sweep. Leave it out.")
+        if name in grid:
+            raise CourseError(f"The parameter {name} is given twice. Put all values in one list.")
+        span = re.fullmatch(r"\s*(-?\d+):(-?\d+)\s*", text)
+        if span and known.get(name, {}).get("inferred_type_name") == "int":
+            parts = [str(number) for number in range(int(span[1]), int(span[2]))]
+        else:
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:
+            raise CourseError(f"{name} {text!r} has no value, so there is nothing to run.")
+        values = [parse_parameters([(name, part)], known)[name] for part in parts]
+        if len(set(values)) < len(values):
+            raise CourseError(f"{name} {text!r} has one value twice. Each is run once.")
+        grid[name] = values
+    if not grid:
+        raise CourseError("No parameter to vary. Give one, such as -p seed 0:3.")
+    return grid
+
+
+def read_file(path: str | Path) -> dict:
+    """A sweep as a YAML file: `notebook`, `parameters` and perhaps `out`.
+
+    A list of values, one value or a range, each as on the command line. Raises CourseError.
+    """
+    path = Path(path)
+    try:
+        # BaseLoader leaves every value as its text: else 1:5 is 65 and 1e-3 no number.
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+    except FileNotFoundError as error:
+        raise CourseError(f"There is no file {path}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} is no YAML: {error}") from error
+    form = "Expected are `notebook:`, `parameters:` with one line for each, and perhaps `out:`."
+    if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
+        raise CourseError(f"{path} is not a sweep. {form}")
+    if wrong := [key for key in content if key not in ("notebook", "parameters", "out")]:
+        raise CourseError(f"{path} has an entry {wrong[0]!r}. {form}")
+    if "notebook" not in content:
+        raise CourseError(f"{path} names no notebook. {form}")
+    parameters = []
+    for name, values in content["parameters"].items():
+        values = values if isinstance(values, list) else [values]
+        if not all(isinstance(value, str) for value in values):
+            raise CourseError(f"{path}: {name} has a value that is not a plain one. {form}")
+        parameters.append((name, ",".join(values)))
+    return {"notebook": content["notebook"], "parameters": parameters, "out": content.get("out")}
+
+
+def _find_notebook(name: str | Path) -> Path:
+    for path in (Path(name), data.project_root() / name):
+        if path.is_file() and path.suffix == ".ipynb":
+            return path.resolve()
+    known = ", ".join(f"notebooks/{path.name}" for path in notebooks())
+    raise CourseError(f"There is no notebook {name}. The course has {known}.")
+
+
+@contextmanager
+def _own_folder(out: Path) -> Iterator[None]:
+    """Make the folder, for this sweep alone; remove what an interrupted one left half-done."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(out / ".lock")  # the system lets go of it when a process is killed
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise CourseError(
+            f"Another sweep is at work in {out}. Wait, or give another --out."
+        ) from error
+    except OSError as error:
+        raise CourseError(
+            f"{out} can't be written: {error.strerror}. Give another --out."
+        ) from error
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+        lock.release()
+
+
+def is_complete(job: Job) -> bool:
+    """Whether its folder is there; CourseError when it holds a run of something else."""
+    if not job.folder.exists():
+        return False
+    if not (job.folder / Path(job.notebook).name).exists():
+        raise CourseError(
+            f"{job.folder} holds no run of {Path(job.notebook).name}. Give another --out."
+        )
+    results.read(job.folder)
+    return True
+
+
+# ----------------------------------------------------------------------------------- running
+
+
+def run_jobs(jobs: list[Job], pool: Executor) -> dict[str, str]:
+    """Run them all, one failing or not; returns the reasons of those that failed, by name."""
+    failures = {}
+    with tqdm(total=len(jobs), unit="run", disable=not jobs) as bar:
+        running = {pool.submit(run_job, job): job for job in jobs}
+        try:
+            for future in as_completed(running):
+                name, error = running[future].name, future.exception()
+                reason = f"{type(error).__name__}: {error}" if error else future.result()
+                if reason:
+                    failures[name] = reason
+                    bar.write(f"failed   {name}: {reason}", file=sys.stdout)
+                bar.update()
+        except KeyboardInterrupt:
+            print("\nStopped. The same command goes on from here.", file=sys.stderr, flush=True)
+            os._exit(130)  # no thread can be interrupted, but a kernel ends without its parent
+    return failures
+
+
+def run_job(job: Job) -> str | None:
+    """Do one run; None when its folder is complete, else the reason why not."""
+    attempt = Path(job.out) / UNFINISHED / f"{job.name}~{uuid.uuid4().hex[:8]}"
+    attempt.mkdir(parents=True)
+    if job.threads:
+        os.environ["OMP_NUM_THREADS"] = str(job.threads)  # the kernel takes its environment from us
+    shutil.rmtree(Path(job.out) / FAILED / job.name, ignore_errors=True)
+    reason = _execute(job, attempt)
+    target = Path(job.out) / FAILED / job.name if reason else job.folder
+    target.parent.mkdir(exist_ok=True)
+    executed = attempt / Path(job.notebook).name
+    if executed.exists():  # what it printed should name the place where it will lie
+        text = executed.read_text(encoding="utf-8")
+        executed.write_text(text.replace(str(attempt), str(target)), encoding="utf-8")
+    try:
+        attempt.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        shutil.rmtree(attempt)  # a worker that was taken for dead has finished this run
+    return reason
+
+
+def _execute(job: Job, folder: Path) -> str | None:
+    with open(folder / "log.txt", "w", encoding="utf-8") as log:
+        try:
+            papermill.execute_notebook(
+                _without_lesson(job.notebook),
+                folder / Path(job.notebook).name,
+                parameters={**job.parameters, "run_folder": str(folder)},
+                kernel_name=KERNEL,
+                progress_bar=False,
+                stdout_file=log,
+                stderr_file=log,
+                extra_arguments=QUIET,
+            )
+            results.read(folder)
+        except PapermillExecutionError as error:
+            return f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+        except Exception as error:  # a dead kernel, a full disk …: the other runs go on
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _without_lesson(path: str) -> nbformat.NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [c for c in notebook.cells if LESSON not in c.metadata.get("tags", [])]
+    return notebook
+
+
+@contextmanager
+def dask_executor(address: str, timeout: float) -> Iterator[Executor]:
+    """The workers of a Dask cluster as an Executor; CourseError when it doesn't answer."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise CourseError(
+            'Dask is not installed. Install it with: pip install -e ".[cluster]"'
+        ) from error
+    try:
+        client = Client(address, timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise CourseError(
+            f"No Dask scheduler answers at {address} within {timeout:g} seconds. Start one with "
+            "`dask scheduler`, and give the address that it prints."
+        ) from error
+    with client, client.get_executor(pure=False) as executor:
+        yield executor
+
+
+# -------------------------------------------------------------------------------- comparison
+
+
+def compare(folder: Path) -> Path:
+    """Execute notebook 06 on a folder of runs; returns the page."""
+    source = data.project_root() / "notebooks" / "06_compare_runs.ipynb"
+    page = folder / source.name
+    execute(source, page, {"runs": str(folder)}, progress_bar=False)
+    return page

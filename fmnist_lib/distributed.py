@@ -1,0 +1,81 @@
+"""One training run on many processes: data parallelism with torch.distributed.
+
+`torchrun --nproc-per-node 2 -m fmnist_lib.train` starts the processes. Each has all the images and
+its own copy of the network, and takes its share of every batch. DistributedDataParallel averages
+the gradients, so that all copies make the same update.
+"""
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fmnist_lib.errors import CourseError
+
+
+def processes() -> int:
+    """How many processes train together; 1 without torchrun."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes files and prints (rank 0)."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def join() -> str | None:
+    """Join the processes that torchrun started; the device for this one, None when it is alone."""
+    if "WORLD_SIZE" not in os.environ:
+        return None
+    gpu = torch.cuda.is_available()
+    dist.init_process_group("nccl" if gpu else "gloo")
+    return f"cuda:{os.environ['LOCAL_RANK']}" if gpu else "cpu"
+
+
+def leave() -> None:
+    """The end of `join`."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def parallel(model: nn.Module, batch_size: int) -> nn.Module:
+    """The model, working together with its copies in the other processes; itself when alone.
+
+    Raises CourseError when a batch has fewer images than there are processes.
+    """
+    if processes() == 1:
+        return model
+    if batch_size < processes():
+        raise CourseError(
+            f"batch_size={batch_size} is less than one image for each of the {processes()} "
+            "processes. Start fewer, or raise batch_size."
+        )
+    return Shared(model)
+
+
+class Shared(nn.Module):
+    """[N, …] images, the same in every process → [N, classes] logits, the same in every process.
+
+    Each process computes the logits of its share of the images and receives the others'. The
+    gradient flows through its own share only.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.copies = DistributedDataParallel(model)
+
+    def forward(self, images: Tensor) -> Tensor:
+        count, rank = dist.get_world_size(), dist.get_rank()
+        share = slice(len(images) * rank // count, len(images) * (rank + 1) // count)
+        own = self.copies(images[share])
+        if own.requires_grad:
+            # The loss is a mean over the whole batch already, and DistributedDataParallel divides
+            # the sum of the gradients by the number of processes once more.
+            own.register_hook(lambda gradient: gradient * count)
+        logits = own.new_zeros(len(images), own.shape[1])
+        logits[share] = own.detach()
+        dist.all_reduce(logits)
+        logits[share] = own
+        return logits

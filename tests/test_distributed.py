@@ -1,0 +1,133 @@
+"""`torchrun … -m fmnist_lib.train`: the same result as one process, and life after a dead rank."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmnist_lib import data, synthetic, train
+from fmnist_lib.course import results, train_command
+from fmnist_lib.data import Split
+
+OPTIONS = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The environment of the processes; the data is two small CSV files."""
+    root = tmp_path_factory.mktemp("csv")
+    for name, drawn in zip(data.CSV_FILES, synthetic.generate(5500, 200)):
+        data.write_csv(Split(*drawn, "synthetic"), root / name)
+    return os.environ | {"FMNIST_DATA": str(root), "OMP_NUM_THREADS": "1"}
+
+
+def start(environment, out, *options, processes=None, restarts=0):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+                "--max-restarts", str(restarts)]  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, *(torchrun if processes else []), "-m", "fmnist_lib.train", *OPTIONS,
+         "--out", str(out), *options],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def weights(out):
+    return train.read_checkpoint(Path(out) / "checkpoint.pt")["model"]
+
+
+@pytest.fixture(scope="module")
+def alone(environment, tmp_path_factory):
+    """Four epochs in one process."""
+    out = tmp_path_factory.mktemp("alone")
+    process = start(environment, out, "--epochs", "4")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return out
+
+
+def assert_same_result(out, expected):
+    for name, value in weights(expected).items():
+        torch.testing.assert_close(weights(out)[name], value, rtol=1e-3, atol=1e-5)
+    histories = [results.read(folder)["history"] for folder in (out, expected)]
+    assert len(histories[0]) == len(histories[1]) == 4
+    for ours, theirs in zip(*histories):
+        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
+        assert ours["train_accuracy"] == pytest.approx(theirs["train_accuracy"], abs=0.004)
+
+
+# 500 images in batches of 75 leave 50 for the last one; three processes share neither evenly.
+@pytest.mark.parametrize("processes", [2, 3])
+def test_many_processes_equal_one(environment, alone, tmp_path, processes):
+    process = start(environment, tmp_path, "--epochs", "4", processes=processes)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert printed.count("epoch  1/4") == 1  # only one of them prints
+    assert_same_result(tmp_path, alone)
+    assert results.read(tmp_path)["parameters"]["processes"] == processes
+
+
+def rank_processes(launcher):
+    """The pids of torchrun's children."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(launcher.pid)], capture_output=True, text=True
+    )
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def kill_one_after_first_epoch(process):
+    for line in process.stdout:
+        if "epoch  1/" in line:
+            os.kill(rank_processes(process)[-1], signal.SIGKILL)
+            return
+    pytest.fail(process.stderr.read())
+
+
+def test_a_dead_rank_ends_the_job_and_the_same_command_goes_on(environment, alone, tmp_path):
+    process = start(environment, tmp_path, "--epochs", "4", processes=2)
+    kill_one_after_first_epoch(process)
+    started = time.monotonic()
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert time.monotonic() - started < 40
+    assert not (tmp_path / "metrics.json").exists()
+    assert 1 <= len(train.read_checkpoint(tmp_path / "checkpoint.pt")["history"]) < 4
+
+    process = start(environment, tmp_path, "--epochs", "4", processes=2)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert_same_result(tmp_path, alone)
+
+
+def test_torchrun_restarts_from_the_checkpoint(environment, alone, tmp_path):
+    process = start(environment, tmp_path, "--epochs", "4", processes=2, restarts=1)
+    kill_one_after_first_epoch(process)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert_same_result(tmp_path, alone)
+
+
+def test_a_batch_too_small_to_share(environment, tmp_path):
+    process = start(environment, tmp_path, "--batch-size", "1", processes=2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "batch_size=1 is less than one image for each of the 2 processes" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_parameter_of_fit_is_an_option():
+    options = vars(train_command.parser().parse_args(["--out", "x", "--flip", "--shift", "2"]))
+    assert options["flip"] is True and options["shift"] == 2 and options["nesterov"] is False
+    assert options["learning_rate"] == 0.01 and options["schedule"] == "constant"
+
+
+def test_a_wrong_option(capsys, tmp_path, monkeypatch, environment):
+    monkeypatch.setenv("FMNIST_DATA", environment["FMNIST_DATA"])
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert train_command.main(["--out", str(tmp_path), *OPTIONS, "--momentum", "2"]) == 1
+    assert re.search("momentum=2.0 is not a number from 0", capsys.readouterr().err)
