@@ -367,15 +367,16 @@ def accuracy_by_parameter(runs: pd.DataFrame, settings: Sequence[str], title: st
 # --------------------------------------------------------------------------- 07: many processes
 
 
-def scaling(table: pd.DataFrame, title: str) -> Figure:
-    """Speed-up against the number of processes (the index), beside the ideal."""
-    fig = CourseFigure(5, 3.6, title)
+def scaling(speed_up: pd.Series, title: str) -> Figure:
+    """Speed-up, by (batch size, processes), against the number of processes, beside the ideal."""
+    fig = CourseFigure(6, 3.8, title)
     ax = fig.subplots()
-    ideal = table.index / table.index[0]
-    ax.plot(table.index, ideal, color="0.5", linestyle=":", label="ideal")
-    ax.plot(table.index, table["speed-up"], label="measured", **LINES[0])
-    ax.set(xlabel="processes", ylabel="speed-up", xticks=table.index, ylim=(0, None))
+    counts = speed_up.index.unique("processes")
+    ax.plot(counts, counts / counts[0], color="0.5", linestyle=":", label="ideal")
+    for style, (batch_size, line) in zip(LINES, speed_up.groupby("batch size")):
+        ax.plot(counts, line, label=f"batches of {batch_size}", **style)
+    ax.set(xlabel="processes", ylabel="speed-up", xticks=counts, ylim=(0, None))
     ax.legend(frameon=False)
     sns.despine(fig)
-    measured = ", ".join(f"{n}: {value:.2f}" for n, value in table["speed-up"].items())
-    return fig.describe(f"Speed-up by number of processes: {measured}.")
+    measured = ", ".join(f"{b} and {n}: {value:.2f}" for (b, n), value in speed_up.items())
+    return fig.describe(f"Speed-up by batch size and number of processes: {measured}.")

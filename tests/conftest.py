@@ -28,7 +28,7 @@ QUICK = {
     "03_train_sgd": {"epochs": 1, "train_images": 3000, "subset_images": 150} | QUICK_RUN,
     "04_confusion_matrix": QUICK_RUN,
     "06_compare_runs": {},
-    "07_many_processes": {"train_images": 600} | QUICK_RUN,
+    "07_many_processes": {"train_images": 600, "batch_sizes": "75"} | QUICK_RUN,
 }
 
 

@@ -22,7 +22,9 @@ EXPECTED_PARAMETERS = {
     },
     "04_confusion_matrix": {"data_source", "run_folder", "mistakes_shown"},
     "06_compare_runs": {"runs", "runs_on"},
-    "07_many_processes": {"data_source", "train_images", "processes", "run_folder"},
+    "07_many_processes": {
+        "data_source", "train_images", "processes", "batch_sizes", "run_folder"
+    },
 }  # fmt: skip
 
 

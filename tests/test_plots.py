@@ -41,7 +41,10 @@ def figures(drawn):
         {"epoch": [1, 2] * 3, "validation_accuracy": [0.5, 0.8, 0.6, 0.9, 0.4, 0.7]},
         index=list("aabbcc"),
     )
-    speed = pd.DataFrame({"speed-up": [1.0, 1.7]}, index=[1, 2])
+    speed = pd.Series(
+        [1.0, 1.7],
+        pd.MultiIndex.from_tuples([(75, 1), (75, 2)], names=["batch size", "processes"]),
+    )
     return {
         "samples": plots.samples(train, per_class=3),
         "gallery": plots.gallery(train.images[:7], list("abcdefg"), columns=3, title="Seven"),
