@@ -30,7 +30,13 @@ def join() -> str | None:
     if "WORLD_SIZE" not in os.environ:
         return None
     gpu = torch.cuda.is_available()
-    dist.init_process_group("nccl" if gpu else "gloo")
+    store, rank, size = next(dist.rendezvous("env://"))
+    if os.environ["LOCAL_WORLD_SIZE"] == os.environ["WORLD_SIZE"]:
+        # After a restart the store still has the addresses of the processes that died, and these
+        # would be called (pytorch #135712). On several machines, which count their restarts apart,
+        # set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 instead.
+        store = dist.PrefixStore(f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    dist.init_process_group("nccl" if gpu else "gloo", store=store, rank=rank, world_size=size)
     return f"cuda:{os.environ['LOCAL_RANK']}" if gpu else "cpu"
 
 
