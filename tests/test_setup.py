@@ -10,7 +10,12 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LISTED = [Requirement(line) for line in PROJECT["dependencies"]]
-LISTED += [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+LISTED += [
+    Requirement(line)
+    for extra in ("dev", "cluster")
+    for line in PROJECT["optional-dependencies"][extra]
+    if not line.startswith(PROJECT["name"])  # dev names the extra cluster by the project's name
+]
 
 
 def pinned() -> dict[str, tuple[str, str]]:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import filelock
+import nbformat
 import pytest
 
 from fmnist_lib import data, synthetic
@@ -204,16 +205,22 @@ def test_a_folder_with_another_notebooks_run(tmp_path):
         sweep.is_complete(job)
 
 
-def test_a_dead_kernel_is_a_failed_run(tmp_path):
-    import nbformat
+@pytest.mark.parametrize("text", ["", "{}", '{"cells": [], "metadata": {}, "nbformat": 4}'])
+def test_a_file_that_is_no_notebook(tmp_path, text):
+    (tmp_path / "bad.ipynb").write_text(text)
+    with pytest.raises(CourseError, match="bad.ipynb is no notebook that can be run"):
+        sweep.plan(tmp_path / "bad.ipynb", [("seed", "1")], Path("x"), 1)
 
+
+def test_a_dead_kernel_is_a_failed_run(tmp_path):
     cells = [
         nbformat.v4.new_code_cell(
             'seed: int = 0\nrun_folder: str = ""', metadata={"tags": ["parameters"]}
         ),
         nbformat.v4.new_code_cell("import os\nos._exit(1)"),
     ]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "dies.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "dies.ipynb")
     (job,) = sweep.plan(tmp_path / "dies.ipynb", [("seed", "1")], tmp_path / "out", 1)
     assert "DeadKernelError" in sweep.run_job(job)
     assert not job.folder.exists()

@@ -102,7 +102,10 @@ def plan(
 ) -> list[Job]:
     """The jobs of a sweep, one for each combination; CourseError when one can't be."""
     notebook = _find_notebook(notebook)
-    known = papermill.inspect_notebook(notebook)
+    try:
+        known = papermill.inspect_notebook(notebook)
+    except Exception as error:  # papermill and nbformat raise many kinds
+        raise CourseError(f"{notebook} is no notebook that can be run: {error}") from error
     if "run_folder" not in known:
         raise CourseError(f"{notebook.name} has no parameter run_folder, so no result to compare.")
     grid = read_values(parameters, known)
