@@ -358,7 +358,7 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict]:
     state = read_checkpoint(path)
     model = ARCHITECTURES[state["architecture"]]()
     _load_weights(model, state["best"]["model"], path)
-    return model.eval(), state
+    return model.to(memory_format=torch.channels_last).eval(), state
 
 
 def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:

@@ -173,7 +173,7 @@ def test_a_failed_run_is_reported_and_the_others_go_on(quick, tmp_path, capsys):
     arguments = ["sweep", str(NOTEBOOK), *options, "-p", "epochs", "0,1", "--out", str(out)]
     assert cli.main(arguments) == 1
     printed = capsys.readouterr()
-    assert "epochs=0 is not an integer of 1 or more" in printed.err
+    assert "epochs=0 is not an integer of 1 or more" in printed.out
     assert "1 of 2 runs failed" in printed.err
     assert "failed   data_source=csv" in printed.out
     (done,) = complete(out)

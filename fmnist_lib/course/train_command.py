@@ -12,6 +12,7 @@ import inspect
 import sys
 
 import torch
+import torch.nn.functional as F
 
 from fmnist_lib import data, distributed, evaluate, train
 from fmnist_lib.course import results
@@ -74,7 +75,8 @@ def run(out: str, data_source: str, train_images: int, **recipe) -> None:
     if not distributed.is_main():
         return
     best, _ = train.load_model(checkpoint)
-    test_loss, test_accuracy = train.measure(best, loaded.test)
+    probabilities, labels = evaluate.predict(best, loaded.test.images), loaded.test.labels
+    predicted = probabilities.argmax(dim=1)
     device = train.choose_device(recipe["device"])
     results.write(
         folder,
@@ -84,10 +86,8 @@ def run(out: str, data_source: str, train_images: int, **recipe) -> None:
         device=device,
         dtype=train.choose_dtype(recipe["dtype"], device),
         history=history,
-        test_accuracy=test_accuracy,
-        test_loss=test_loss,
-        confusion_matrix=evaluate.confusion_matrix(
-            loaded.test.labels, evaluate.predict(best, loaded.test.images).argmax(1)
-        ),
+        test_accuracy=(predicted == labels).float().mean().item(),
+        test_loss=F.nll_loss(probabilities.log(), labels).item(),
+        confusion_matrix=evaluate.confusion_matrix(labels, predicted),
     )
     print(results.headline(results.read(folder)).to_string())
