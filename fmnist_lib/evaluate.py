@@ -2,17 +2,23 @@
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmnist_lib.data import CLASS_NAMES, as_input
+from fmnist_lib.errors import CourseError
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
+def predict(model: nn.Module, images: Tensor, batch_size: int = 500, flip: bool = False) -> Tensor:
     """Probabilities of the ten classes: uint8 [N, 28, 28] → float32 [N, 10] on the CPU.
 
     Computed in float32; the softmax of the logits, so every row sums to 1.
+    flip: the mean of the probabilities for the image and for its mirror image.
     """
+    if flip:
+        mirrored = predict(model, images.flip(dims=[2]), batch_size)
+        return (predict(model, images, batch_size) + mirrored) / 2
     model.eval()
     device = next(model.parameters()).device
     parts = [model(as_input(part.to(device))).softmax(dim=1) for part in images.split(batch_size)]
@@ -112,3 +118,27 @@ def calibration_error(table: pd.DataFrame) -> float:
     """
     gap = (table["confidence"] - table["accuracy"]).abs()
     return float((gap * table["images"]).sum() / table["images"].sum())
+
+
+def disturb(images: Tensor, kind: str, strength: float, seed: int = 0) -> Tensor:
+    """Worse images, as a worse camera would take them: uint8 [N, 28, 28], as before.
+
+    kind and unit of strength: "noise", standard deviation of Gaussian noise in grey levels, 0 to
+    255; "shift", pixels to the right, background moving in; "blur", standard deviation of a
+    Gaussian in pixels. A strength of 0 changes nothing.
+
+    Raises CourseError for another kind.
+    """
+    if kind not in ("noise", "shift", "blur"):
+        raise CourseError(f"kind={kind!r} is none of noise, shift and blur.")
+    if strength == 0:
+        return images
+    if kind == "shift":
+        return F.pad(images, [int(strength), 0])[:, :, :28]
+    if kind == "blur":
+        from torchvision.transforms.v2.functional import gaussian_blur  # here: it takes a second
+
+        return gaussian_blur(images, kernel_size=13, sigma=strength)
+    random = torch.Generator().manual_seed(seed)
+    noise = strength * torch.randn(images.shape, generator=random)
+    return (images + noise).round().clamp(0, 255).to(torch.uint8)

@@ -285,23 +285,83 @@ def per_class(report: pd.DataFrame, title: str) -> Figure:
     )
 
 
-def calibration(table: pd.DataFrame, title: str) -> Figure:
-    """Accuracy against confidence, bin by bin, and how many images each bin holds."""
+def calibration(tables: dict[str, pd.DataFrame], title: str) -> Figure:
+    """Accuracy against confidence, bin by bin, and how many images each bin holds.
+
+    tables: as `evaluate.calibration` returns them, by the name of the model.
+    """
     fig = CourseFigure(6, 4.6, title)
     top, bottom = fig.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     top.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="perfect calibration")
-    top.plot(table["confidence"], table["accuracy"], label="model", **LINES[0])
+    for style, (name, table) in zip(LINES, tables.items()):
+        top.plot(table["confidence"], table["accuracy"], label=name, **style)
+        bottom.plot(table["confidence"], table["images"], **style)
     top.set(ylabel="accuracy", ylim=(0, 1.02))
     top.legend(frameon=False)
-    bottom.bar(table["confidence"], table["images"], width=0.06, color="0.5")
     bottom.set(xlabel="confidence (probability of the predicted class)", xlim=(0, 1))
     bottom.set(ylabel="images", yscale="log")
     sns.despine(fig)
-    last = table.iloc[-1]
-    return fig.describe(
-        f"In the most confident bin the mean confidence is {last.confidence:.1%} and the accuracy "
-        f"{last.accuracy:.1%}; points under the diagonal are overconfident."
+    ends = (
+        f"{name}: mean confidence {table['confidence'].iloc[-1]:.1%}, accuracy "
+        f"{table['accuracy'].iloc[-1]:.1%}"
+        for name, table in tables.items()
     )
+    return fig.describe(
+        f"In the most confident bin, {'; '.join(ends)}. Under the diagonal, it is overconfident."
+    )
+
+
+# ------------------------------------------------------------------------- 05: training better
+
+
+def ablation(runs: pd.DataFrame, steps: Sequence[str], title: str) -> Figure:
+    """What each step gains and costs: validation accuracy of its runs, and their training time.
+
+    runs: as `course.results.read_all` returns them, with the column step. steps: their order, each
+    one change more than the step before.
+    """
+    fig = CourseFigure(7.6, 0.34 * len(steps) + 1.4, title)
+    left, right = fig.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+    by_step = runs.groupby("step")
+    accuracy = by_step["validation_accuracy"].mean()[list(steps)]
+    seconds = by_step["training_seconds"].median()[list(steps)]
+    place = runs["step"].map({step: row for row, step in enumerate(steps)})
+    left.plot(runs["validation_accuracy"], place, "o", color="0.6", markersize=4, label="run")
+    left.plot(accuracy, range(len(steps)), label="mean", **LINES[0])
+    left.set(xlabel="validation accuracy", yticks=range(len(steps)), yticklabels=steps)
+    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.invert_yaxis()
+    left.legend(frameon=False, loc="lower left")
+    right.barh(range(len(steps)), seconds, color="0.5")
+    right.set(xlabel="seconds of training")
+    sns.despine(fig)
+    rows = (f"{step} {accuracy[step]:.2%} in {seconds[step]:.0f} s" for step in steps)
+    return fig.describe(f"Mean validation accuracy after each step: {', '.join(rows)}.")
+
+
+def robustness(accuracy: pd.DataFrame, units: dict[str, str], title: str) -> Figure:
+    """Accuracy of several models on worse and worse images, a panel for each kind.
+
+    accuracy: a column for each model, index (kind, strength). units: of the strength, by kind.
+    """
+    kinds = accuracy.index.unique("kind")
+    fig = CourseFigure(3 * len(kinds) + 0.6, 3.2, title)
+    axes = fig.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    for ax, kind in zip(axes, kinds):
+        part = accuracy.loc[kind]
+        for style, name in zip(LINES, part):
+            ax.plot(part.index, part[name], label=name, **style)
+        ax.set_xlabel(f"{kind}, {units[kind]}")
+    axes[0].set(ylabel="test accuracy", ylim=(0, 1))
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[0].legend(frameon=False, loc="lower left")
+    sns.despine(fig)
+    worst = accuracy.groupby(level="kind", sort=False).last()
+    rows = (
+        f"{kind}: " + ", ".join(f"{name} {value:.1%}" for name, value in row.items())
+        for kind, row in worst.iterrows()
+    )
+    return fig.describe(f"Accuracy at the greatest strength; {'; '.join(rows)}.")
 
 
 # -------------------------------------------------------------------------- 06: comparing runs

@@ -11,13 +11,15 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmnist_lib import distributed
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.errors import CourseError
-from fmnist_lib.model import Net
+from fmnist_lib.model import BatchNormNet, Net, RawNet, ResidualNet
 
-ARCHITECTURES = {"Net": Net}  # what a checkpoint may hold, by the name of its class
+# What a checkpoint may hold, by the name of its class.
+ARCHITECTURES = {cls.__name__: cls for cls in (Net, RawNet, BatchNormNet, ResidualNet)}
 FAST_RECIPE = {  # more accurate in fewer epochs; chosen on the validation split
     "epochs": 16,
     "batch_size": 150,
@@ -71,6 +73,8 @@ def fit(
     label_smoothing: float = 0.0,
     flip: bool = False,
     shift: int = 0,
+    erase: int = 0,
+    average: float = 0.0,
     seed: int = 0,
     device: str = "auto",
     dtype: str = "auto",
@@ -88,7 +92,10 @@ def fit(
         https://arxiv.org/abs/1708.07120).
     label_smoothing: share of each target that is spread evenly over the classes; it is part of
         `train_loss`, not of the other losses.
-    flip, shift: see `augment`; drawn anew for each epoch.
+    flip, shift, erase: see `augment`; drawn anew for each epoch.
+    average: decay of a moving average of the weights, `average · old + (1 - average) · new` after
+        every batch (Polyak and Juditsky 1992, https://doi.org/10.1137/0330046); 0 for none. What is
+        validated and what `load_model` returns is then the average, not `model`.
     seed: order (and augmentation) of the training images. The initial weights are the caller's.
     device, dtype: see `choose_device` and `choose_dtype`.
     checkpoint: file that is replaced after every epoch; it holds all that `resume` needs, and the
@@ -111,6 +118,8 @@ def fit(
         "label_smoothing": label_smoothing,
         "flip": flip,
         "shift": shift,
+        "erase": erase,
+        "average": average,
         "seed": seed,
         "dtype": str(dtype),
     }
@@ -136,11 +145,16 @@ def fit(
             cycle_momentum=False,
         )
     network = distributed.parallel(model, batch_size)  # under torchrun; else the model itself
+    averaged = None
+    if average:
+        averaged = AveragedModel(
+            model, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True
+        )
     history: list[Epoch] = []
     best: dict = {"validation_accuracy": -1.0}
 
     if resume and checkpoint and Path(checkpoint).exists():
-        history, best = _restore(checkpoint, model, optimizer, scheduler, random, recipe)
+        history, best = _restore(checkpoint, model, averaged, optimizer, scheduler, random, recipe)
         yield from history
 
     for number in range(len(history) + 1, epochs + 1):
@@ -148,17 +162,18 @@ def fit(
         order = torch.randperm(len(train), generator=random).to(device)
         train_loss, train_accuracy = train_one_epoch(
             network,
-            augment(images[order], flip, shift, random),
+            augment(images[order], random, flip, shift, erase),
             labels[order],
             optimizer,
             batch_size,
             dtype,
             scheduler,
             label_smoothing,
+            averaged,
         )
         trained = time.perf_counter()
-        validation_loss, validation_accuracy = measure(network, validation, dtype)
-        test_accuracy = measure(network, test, dtype)[1] if test else None
+        validation_loss, validation_accuracy = measure(averaged or network, validation, dtype)
+        test_accuracy = measure(averaged or network, test, dtype)[1] if test else None
         epoch = Epoch(
             epoch=number,
             epochs=epochs,
@@ -172,10 +187,11 @@ def fit(
         )
         history.append(epoch)
         if validation_accuracy > best["validation_accuracy"]:
+            weights = (averaged.module if averaged else model).state_dict()
             best = {
                 "epoch": number,
                 "validation_accuracy": validation_accuracy,
-                "model": {name: value.clone() for name, value in model.state_dict().items()},
+                "model": {name: value.clone() for name, value in weights.items()},
             }
         if checkpoint and distributed.is_main():
             write_checkpoint(
@@ -185,6 +201,7 @@ def fit(
                     "source": train.source,
                     "recipe": recipe,
                     "model": model.state_dict(),
+                    "averaged": averaged.state_dict() if averaged else None,
                     "optimizer": optimizer.state_dict(),
                     "scheduler": scheduler.state_dict(),
                     "random": random.get_state(),
@@ -204,12 +221,13 @@ def train_one_epoch(
     dtype: torch.dtype = torch.float32,
     scheduler: optim.lr_scheduler.LRScheduler | None = None,
     label_smoothing: float = 0.0,
+    averaged: AveragedModel | None = None,
 ) -> tuple[float, float]:
     """One pass over the images, in the order given; returns the mean loss and accuracy.
 
     images, labels: uint8 [N, 28, 28] and int64 [N], shuffled, on the model's device. No DataLoader:
     a batch is a slice of them.
-    scheduler: steps once per batch.
+    scheduler: steps once per batch. averaged: takes in the weights after each batch.
     """
     model.train()
     # Kept on the device: fetching a number after every batch would make a GPU wait for us.
@@ -224,15 +242,23 @@ def train_one_epoch(
         optimizer.step()
         if scheduler:
             scheduler.step()
+        if averaged:
+            averaged.update_parameters(model)
         loss_sum += loss.detach() * len(batch)
         correct += (logits.detach().argmax(dim=1) == targets).sum()
     return loss_sum.item() / len(images), correct.item() / len(images)
 
 
-def augment(images: Tensor, flip: bool, shift: int, random: torch.Generator) -> Tensor:
-    """Each image as it is or mirrored, and moved by up to `shift` pixels; uint8 [N, 28, 28].
+def augment(
+    images: Tensor, random: torch.Generator, flip: bool = False, shift: int = 0, erase: int = 0
+) -> Tensor:
+    """Each image mirrored or not, moved, and with a part missing; uint8 [N, 28, 28].
 
-    What moves in at an edge is background (0). `random` is a generator on the CPU.
+    random: a generator on the CPU.
+    flip: mirror half of them, left to right.
+    shift: move by up to so many pixels; what moves in at an edge is background (0).
+    erase: side in pixels of a square that is set to 0, somewhere in the image (DeVries and Taylor
+        2017, https://arxiv.org/abs/1708.04552).
     """
     if flip:
         mirrored = torch.rand(len(images), generator=random).to(images.device) < 0.5
@@ -242,6 +268,13 @@ def augment(images: Tensor, flip: bool, shift: int, random: torch.Generator) -> 
         windows = F.pad(images, [shift] * 4).unfold(1, 28, 1).unfold(2, 28, 1)
         down, right = torch.randint(2 * shift + 1, (2, len(images)), generator=random)
         images = windows[torch.arange(len(images)), down, right]
+    if erase:
+        top, left = torch.randint(28 - erase + 1, (2, len(images), 1), generator=random)
+        pixel = torch.arange(28)
+        rows = (top <= pixel) & (pixel < top + erase)  # [N, 28]
+        columns = (left <= pixel) & (pixel < left + erase)
+        square = rows[:, :, None] & columns[:, None, :]
+        images = images.masked_fill(square.to(images.device), 0)
     return images
 
 
@@ -374,6 +407,7 @@ def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path
 def _restore(
     path: str | Path,
     model: nn.Module,
+    averaged: AveragedModel | None,
     optimizer: optim.Optimizer,
     scheduler: optim.lr_scheduler.LRScheduler,
     random: torch.Generator,
@@ -395,6 +429,8 @@ def _restore(
             "checkpoint file, delete this one, or set resume=False."
         )
     _load_weights(model, state["model"], path)
+    if averaged:
+        averaged.load_state_dict(state["averaged"])
     optimizer.load_state_dict(state["optimizer"])
     scheduler.load_state_dict(state["scheduler"])
     random.set_state(state["random"])
@@ -427,6 +463,8 @@ def _check_recipe(epochs: int, recipe: dict, images: int) -> None:
         "schedule": ("constant or one-cycle", recipe["schedule"] in ("constant", "one-cycle")),
         "label_smoothing": ("a number from 0 to below 1", number("label_smoothing", 0, 1)),
         "shift": ("an integer from 0 to 27", integer(recipe["shift"], 0, 27)),
+        "erase": ("an integer from 0 to 27", integer(recipe["erase"], 0, 27)),
+        "average": ("a number from 0 to below 1", number("average", 0, 1)),
     }
     for name, (demand, met) in demands.items():
         if not met:

@@ -3,6 +3,7 @@ import torch
 
 from fmnist_lib import evaluate
 from fmnist_lib.data import as_input
+from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
 
 # 4 shirts (6): two right, one taken for a coat (4), one for a T-shirt (0); 2 coats, one right.
@@ -82,3 +83,40 @@ def test_predict(drawn):
     assert probabilities.shape == (200, 10) and probabilities.dtype == torch.float32
     assert torch.allclose(probabilities.sum(1), torch.ones(200))
     assert torch.allclose(probabilities, net(as_input(drawn[1].images)).softmax(1), atol=1e-6)
+
+
+def test_predict_with_flips_is_the_mean_of_both():
+    torch.manual_seed(0)
+    net, images = Net(), torch.randint(0, 256, (7, 28, 28), dtype=torch.uint8)
+    both = (evaluate.predict(net, images) + evaluate.predict(net, images.flip(2))) / 2
+    assert torch.allclose(evaluate.predict(net, images, flip=True), both)
+
+
+@pytest.mark.parametrize("kind", ["noise", "shift", "blur"])
+def test_disturb(kind):
+    images = torch.zeros(3, 28, 28, dtype=torch.uint8)
+    images[:, 10, 10] = 200
+    made = evaluate.disturb(images, kind, 2)
+    assert made.shape == images.shape and made.dtype == torch.uint8
+    assert not torch.equal(made, images)
+    assert torch.equal(evaluate.disturb(images, kind, 0), images)
+    assert torch.equal(made, evaluate.disturb(images, kind, 2))  # drawn from the seed
+
+
+def test_disturb_does_what_its_units_say():
+    images = torch.full((20, 28, 28), 128, dtype=torch.uint8)
+    noisy = evaluate.disturb(images, "noise", 20).float()
+    assert noisy.std() == pytest.approx(20, rel=0.02) and noisy.mean() == pytest.approx(128, abs=1)
+    moved = evaluate.disturb(images, "shift", 3)
+    assert (moved[:, :, :3] == 0).all() and (moved[:, :, 3:] == 128).all()
+    point = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    point[0, 14, 14] = 255
+    blurred = evaluate.disturb(point, "blur", 1.0)[0].float()
+    # a Gaussian of standard deviation 1: exp(-1/2) as high one pixel from its middle
+    assert blurred[14, 15] / blurred[14, 14] == pytest.approx(0.6065, abs=0.03)
+    assert blurred[14, 13] == blurred[14, 15] == blurred[13, 14]
+
+
+def test_disturb_of_an_unknown_kind():
+    with pytest.raises(CourseError, match="'rain' is none of noise, shift and blur"):
+        evaluate.disturb(torch.zeros(1, 28, 28, dtype=torch.uint8), "rain", 1)

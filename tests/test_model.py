@@ -1,6 +1,8 @@
+import pytest
 import torch
 
-from fmnist_lib.model import Net
+from fmnist_lib.data import as_input
+from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet
 
 PRINTED = """\
 Net(
@@ -33,3 +35,37 @@ def test_memory_layout_does_not_change_the_answer():
     net, x = Net(), torch.rand(3, 1, 28, 28)
     expected = net(x)
     assert torch.allclose(net.to(memory_format=torch.channels_last)(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls, count", [(BatchNormNet, 432_220), (ResidualNet, 289_130)])
+def test_better_networks(cls, count):
+    net = cls()
+    assert sum(parameter.numel() for parameter in net.parameters()) == count
+    assert f"{count:,} parameters" in cls.__doc__
+    assert net(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+def test_raw_net_sees_pixels_from_0_to_1():
+    torch.manual_seed(0)
+    plain, net = Net(), RawNet()
+    net.load_state_dict(plain.state_dict())
+    images = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    assert torch.allclose(net(as_input(images)), plain(images[:, None] / 255), atol=1e-5)
+
+
+def test_without_normalisation_batch_norm_net_is_net():
+    plain, net = Net(), BatchNormNet().eval()  # as made, a layer in evaluation mode divides by 1
+    net.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.rand(3, 1, 28, 28)
+    assert torch.allclose(net(x), plain(x), atol=1e-4)
+
+
+def test_a_block_adds_to_its_input():
+    block, x = Block(4, 6).eval(), torch.rand(2, 4, 5, 5)
+    torch.nn.init.zeros_(block.conv2.weight)  # nothing to add
+    assert torch.allclose(block(x), block.shortcut(x).relu())
+
+
+def test_width_of_a_residual_net():
+    net = ResidualNet(width=8)
+    assert net(torch.rand(2, 1, 28, 28)).shape == (2, 10) and net.fc.in_features == 32

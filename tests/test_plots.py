@@ -62,7 +62,28 @@ def figures(drawn):
         "confusion_matrix": plots.confusion_matrix(matrix, "Counts"),
         "row_shares": plots.confusion_matrix(evaluate.row_shares(matrix), "Shares"),
         "per_class": plots.per_class(evaluate.per_class_report(matrix).fillna(0), "Report"),
-        "calibration": plots.calibration(evaluate.calibration(probabilities, test.labels), "Sure?"),
+        "calibration": plots.calibration(
+            {"model": evaluate.calibration(probabilities, test.labels)}, "Sure?"
+        ),
+        "ablation": plots.ablation(
+            pd.DataFrame(
+                {
+                    "step": ["a", "a", "b"],
+                    "validation_accuracy": [0.8, 0.9, 0.95],
+                    "training_seconds": [1.0, 2.0, 3.0],
+                }
+            ),
+            ["a", "b"],
+            "Steps",
+        ),
+        "robustness": plots.robustness(
+            pd.DataFrame(
+                {"one": [0.9, 0.5], "two": [0.8, 0.6]},
+                index=pd.MultiIndex.from_product([["noise"], [0, 9]], names=["kind", "strength"]),
+            ),
+            {"noise": "grey levels"},
+            "Noise",
+        ),
         "run_curves": plots.run_curves(epochs, sweep, ["learning_rate"], "Curves"),
         "accuracy_by_parameter": plots.accuracy_by_parameter(sweep, ["learning_rate"], "Rates"),
         "scaling": plots.scaling(speed, "Speed-up"),

@@ -33,16 +33,18 @@ def write(
     device: torch.device,
     dtype: torch.dtype,
     history: Sequence[Epoch],
-    test_accuracy: float,
-    test_loss: float,
-    confusion_matrix: pd.DataFrame,
+    test_accuracy: float | None = None,
+    test_loss: float | None = None,
+    confusion_matrix: pd.DataFrame | None = None,
+    notes: dict | None = None,
 ) -> Path:
     """Write `metrics.json` into a run's folder, whole or not at all; returns its path.
 
     train_images: how many were trained on. history: what `fit` yielded. test_accuracy, test_loss,
-    confusion_matrix: of the epoch that is best on validation, measured once. What the published
-    text reports, the best and the mean test accuracy over all epochs, stands beside it under
-    `published_report` when `fit` measured it.
+    confusion_matrix: of the epoch that is best on validation, measured once; None when the test set
+    stays closed, as it does while one is choosing. What the published text reports, the best and
+    the mean test accuracy over all epochs, stands beside it under `published_report` when `fit`
+    measured it. notes: whatever else should be kept of this run, as JSON can hold it.
     """
     best = max(history, key=lambda epoch: epoch.validation_accuracy)
     measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
@@ -64,7 +66,9 @@ def write(
         "validation_accuracy": best.validation_accuracy,
         "test_accuracy": test_accuracy,
         "test_loss": test_loss,
-        "confusion_matrix": confusion_matrix.to_numpy().tolist(),
+        "confusion_matrix": None
+        if confusion_matrix is None
+        else confusion_matrix.to_numpy().tolist(),
         "published_report": {
             "best_test_accuracy": max(measured),
             "mean_test_accuracy": sum(measured) / len(measured),
@@ -73,6 +77,7 @@ def write(
         else None,
         "training_seconds": sum(epoch.seconds for epoch in history),
         "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in history),
+        "notes": notes or {},
         "history": [asdict(epoch) for epoch in history],
     }
     path = Path(folder) / "metrics.json"
@@ -154,9 +159,9 @@ def headline(metrics: dict) -> pd.Series:
         "data": source,
         "training images": f"{metrics['data']['train']:,}",
         "epochs": len(metrics["history"]),
-        "test accuracy, epoch chosen on validation": (
-            f"{metrics['test_accuracy']:.2%} (epoch {metrics['best_epoch']})"
-        ),
+        "test accuracy, epoch chosen on validation": "the test set was not opened"
+        if metrics["test_accuracy"] is None
+        else f"{metrics['test_accuracy']:.2%} (epoch {metrics['best_epoch']})",
         "validation accuracy of that epoch": f"{metrics['validation_accuracy']:.2%}",
     }
     if published := metrics["published_report"]:
