@@ -27,6 +27,12 @@ QUICK = {
     "02_build_cnn": {},
     "03_train_sgd": {"epochs": 1, "train_images": 3000, "subset_images": 150} | QUICK_RUN,
     "04_confusion_matrix": QUICK_RUN,
+    "05_train_better": {
+        "epochs": 1,
+        "train_images": 600,
+        "disturbed_images": 300,
+        "run_folder": str(COPIES / "better"),
+    },
     "06_compare_runs": {},
     "07_many_processes": {"train_images": 600, "batch_sizes": "75"} | QUICK_RUN,
 }

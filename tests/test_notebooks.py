@@ -21,6 +21,10 @@ EXPECTED_PARAMETERS = {
         "dtype", "train_images", "subset_images", "published_report", "run_folder",
     },
     "04_confusion_matrix": {"data_source", "run_folder", "mistakes_shown"},
+    "05_train_better": {
+        "data_source", "step", "epochs", "seed", "device", "dtype", "train_images",
+        "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder",
+    },
     "06_compare_runs": {"runs", "runs_on"},
     "07_many_processes": {
         "data_source", "train_images", "processes", "batch_sizes", "run_folder"
