@@ -40,6 +40,16 @@ def join() -> str | None:
     return f"cuda:{os.environ['LOCAL_RANK']}" if gpu else "cpu"
 
 
+def wait_for_all() -> None:
+    """Wait until every process has come here, as the last step before `leave`.
+
+    A process that ends at once after a gradient was exchanged may be aborted: gloo's threads still
+    hold tensors then, and can't give them back to a Python that is ending (pytorch #179291).
+    """
+    if dist.is_initialized():
+        dist.barrier()
+
+
 def leave() -> None:
     """The end of `join`."""
     if dist.is_initialized():

@@ -16,10 +16,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fmnist_lib import distributed
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.errors import CourseError
-from fmnist_lib.model import BatchNormNet, Net, RawNet, ResidualNet
+from fmnist_lib.model import BatchNormNet, Net, RawNet, ResidualNet, WideResidualNet
 
 # What a checkpoint may hold, by the name of its class.
-ARCHITECTURES = {cls.__name__: cls for cls in (Net, RawNet, BatchNormNet, ResidualNet)}
+NETWORKS = (Net, RawNet, BatchNormNet, ResidualNet, WideResidualNet)
+ARCHITECTURES = {network.__name__: network for network in NETWORKS}
 FAST_RECIPE = {  # more accurate in fewer epochs; chosen on the validation split
     "epochs": 16,
     "batch_size": 150,
@@ -30,7 +31,7 @@ FAST_RECIPE = {  # more accurate in fewer epochs; chosen on the validation split
     "label_smoothing": 0.1,
     "flip": True,
 }
-SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoints" / "net.pt"  # see the README beside it
+SHIPPED = Path(__file__).parent / "checkpoints"  # trained networks; see the README there
 
 
 @dataclass(frozen=True)
@@ -392,6 +393,18 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict]:
     model = ARCHITECTURES[state["architecture"]]()
     _load_weights(model, state["best"]["model"], path)
     return model.to(memory_format=torch.channels_last).eval(), state
+
+
+def shipped_checkpoint(architecture: str = "Net") -> Path:
+    """The trained network that comes with the course; CourseError when there is none of that name.
+
+    How each was trained, and its test accuracy: `fmnist_lib/checkpoints/README.md`.
+    """
+    path = SHIPPED / f"{architecture}.pt"
+    if not path.exists():
+        names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.pt")))
+        raise CourseError(f"The course comes with no trained {architecture!r}, only with: {names}.")
+    return path
 
 
 def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:

@@ -61,7 +61,7 @@ def written(tmp_path, drawn):
     return tmp_path
 
 
-def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8):
+def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8, **test):
     history = [
         train.Epoch(n, 3, 1.0 / n, 0.5, 0.9, accuracy, test, 2.0, 0.5)
         for n, accuracy, test in [(1, 0.6, 0.58), (2, best, 0.70), (3, 0.7, 0.73)]
@@ -75,9 +75,12 @@ def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8):
         device=torch.device("cpu"),
         dtype=torch.float32,
         history=history,
-        test_accuracy=0.70,
-        test_loss=0.9,
-        confusion_matrix=evaluate.confusion_matrix(labels, labels),
+        **test
+        or {
+            "test_accuracy": 0.70,
+            "test_loss": 0.9,
+            "confusion_matrix": evaluate.confusion_matrix(labels, labels),
+        },
     )
 
 
@@ -98,6 +101,18 @@ def test_headline_separates_the_honest_from_the_published_way(written):
     assert "GENERATED" in table["data"]
     assert table["test accuracy, epoch chosen on validation"] == "70.00% (epoch 2)"
     assert table["published way: best test accuracy"] == "73.00%"
+
+
+def test_a_run_that_leaves_the_test_set_closed(tmp_path, drawn):
+    write_run(tmp_path / "run", drawn, test_accuracy=None, notes={"network": "Net"})
+    metrics = results.read(tmp_path / "run")
+    assert metrics["test_accuracy"] is None and metrics["confusion_matrix"] is None
+    assert metrics["notes"] == {"network": "Net"}
+    headline = results.headline(metrics)
+    assert headline["test accuracy, epoch chosen on validation"] == "the test set was not opened"
+    table, _ = results.read_all(tmp_path)
+    assert table["test_accuracy"].isna().all()
+    assert "left the test set closed" in sweep.compare(tmp_path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +177,8 @@ def project(tmp_path, monkeypatch):
 
 
 QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
-         "-p", "test_queries", "300", "-p", "mistakes_shown", "6"]  # fmt: skip
+         "-p", "test_queries", "300", "-p", "mistakes_shown", "6",
+         "-p", "disturbed_images", "300"]  # fmt: skip
 
 
 def test_the_course_runs_from_one_command(project, capsys):
@@ -175,6 +191,8 @@ def test_the_course_runs_from_one_command(project, capsys):
     assert "GENERATED IMAGES" in printed and "GENERATED stand-in" in printed
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["data"]["source"] == "synthetic" and metrics["data"]["train"] == 2000
+    assert metrics["notes"] == {}  # of notebook 3; notebook 5 has a folder of its own:
+    assert results.read(folder / "05_train_better")["notes"]["network"] == "ResidualNet"
     for path in run.notebooks():
         executed = nbformat.read(folder / path.name, as_version=4)
         text = "".join(str(cell.get("outputs")) for cell in executed.cells)

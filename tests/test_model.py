@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fmnist_lib.data import as_input
-from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet
+from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet, WideResidualNet
 
 PRINTED = """\
 Net(
@@ -37,7 +37,10 @@ def test_memory_layout_does_not_change_the_answer():
     assert torch.allclose(net.to(memory_format=torch.channels_last)(x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("cls, count", [(BatchNormNet, 432_220), (ResidualNet, 289_130)])
+@pytest.mark.parametrize(
+    "cls, count",
+    [(BatchNormNet, 432_220), (ResidualNet, 289_130), (WideResidualNet, 4_597_130)],
+)
 def test_better_networks(cls, count):
     net = cls()
     assert sum(parameter.numel() for parameter in net.parameters()) == count

@@ -20,7 +20,7 @@ EXPECTED_PARAMETERS = {
         "data_source", "epochs", "batch_size", "learning_rate", "momentum", "seed", "device",
         "dtype", "train_images", "subset_images", "published_report", "run_folder",
     },
-    "04_confusion_matrix": {"data_source", "run_folder", "mistakes_shown"},
+    "04_confusion_matrix": {"data_source", "run_folder", "network", "mistakes_shown"},
     "05_train_better": {
         "data_source", "step", "epochs", "seed", "device", "dtype", "train_images",
         "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder",

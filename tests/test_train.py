@@ -256,7 +256,7 @@ def test_checkpoint_of_another_architecture(drawn, tmp_path):
 
     torch.save(state | {"architecture": "LeNet5"}, path)
     with pytest.raises(
-        CourseError, match="architecture 'LeNet5'; known are Net, RawNet, BatchNormNet, ResidualNet"
+        CourseError, match="architecture 'LeNet5'; known are Net, RawNet, BatchNormNet"
     ):
         train.load_model(path)
 
@@ -284,11 +284,25 @@ def test_bad_checkpoints(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_shipped_checkpoint_is_the_published_network():
-    net, state = train.load_model(train.SHIPPED_CHECKPOINT)
+def test_the_published_network_is_shipped():
+    net, state = train.load_model(train.shipped_checkpoint())
     assert type(net) is Net and state["source"] == "zalando"
     assert state["recipe"]["batch_size"] == 75 and len(state["history"]) == 25
-    assert train.SHIPPED_CHECKPOINT.stat().st_size < 2_000_000
+
+
+def test_shipped_checkpoints_are_small_and_have_a_card():
+    cards = (train.SHIPPED / "README.md").read_text(encoding="utf-8")
+    files = list(train.SHIPPED.glob("*.pt"))
+    assert sum(file.stat().st_size for file in files) < 4_000_000
+    for file in files:
+        net, state = train.load_model(file)
+        assert type(net).__name__ == file.stem and file.name in cards
+        assert f"{state['best']['validation_accuracy']:.2%}".replace("%", " %") in cards
+
+
+def test_a_network_that_is_not_shipped():
+    with pytest.raises(CourseError, match="no trained 'LeNet5', only with: Net"):
+        train.shipped_checkpoint("LeNet5")
 
 
 # ------------------------------------------------------------------------- device and dtype

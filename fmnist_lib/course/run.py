@@ -18,6 +18,7 @@ from fmnist_lib.course import results
 from fmnist_lib.errors import CourseError
 
 KERNEL = "python3"
+SHARE_A_RUN = ("03_train_sgd", "04_confusion_matrix")  # 4 looks at what 3 trained
 STAND_IN_EPOCHS = 8  # on generated images there is no published result to reproduce
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only.
 QUIET = ["--IPKernelApp.log_level=40"]
@@ -91,11 +92,16 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
         given["epochs"] = STAND_IN_EPOCHS
         print(f"Generated images: {STAND_IN_EPOCHS} epochs are enough (-p epochs 25 for them all).")
 
-    given |= {"run_folder": str(folder), "data_source": loaded.source}
+    given["data_source"] = loaded.source
     folder.mkdir(parents=True)
     for number, path in enumerate(sources, start=1):
         print(f"\n[{number}/{len(sources)}] {path.stem}", flush=True)
-        parameters = {key: given[key] for key in inspected[path] if key in given}
+        own = folder if path.stem in SHARE_A_RUN else folder / path.stem
+        parameters = {
+            key: value
+            for key, value in (given | {"run_folder": str(own)}).items()
+            if key in inspected[path]
+        }
         execute(path, folder / path.name, parameters, cwd=path.parent, stdout_file=sys.stdout)
     print_summary(folder)
     return folder

@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         if device:
             options["device"] = device
         run(**options)
+        distributed.wait_for_all()
     except CourseError as error:
         if distributed.is_main():
             print(f"fmnist_lib.train: {error}", file=sys.stderr)
