@@ -1,0 +1,111 @@
+"""From a photo of a garment to an image as Fashion-MNIST has them, step by step.
+
+The steps follow those by which the data set was made from shop photos
+(https://github.com/zalandoresearch/fashion-mnist): grey, dark background, trimmed, longest side 28
+pixels, centred. A photo differs from a shop's all the same; take an answer with care.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor, nn
+
+from fmnist_lib.errors import CourseError
+
+SIDE = 28
+LARGEST = 1000  # pixels of the longer side to which a photo is reduced before anything else
+PIXELS_AT_MOST = 100_000_000  # a file may claim more than a memory holds
+BACKGROUND = 40  # grey levels from the background that still count as background
+
+
+def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
+    """Open an image file, or its bytes: upright, on white where it is transparent, RGB, reduced.
+
+    name: what to call it in a message. Raises CourseError when it is missing, no image, torn, or
+    claims more than `PIXELS_AT_MOST`.
+    """
+    name = name or ("the image" if isinstance(source, bytes) else str(source))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is below
+            photo = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if photo.width * photo.height > PIXELS_AT_MOST:
+            raise CourseError(
+                f"{name} has {photo.width:,} × {photo.height:,} pixels, more than can be worked "
+                "with. Give a smaller version of it."
+            )
+        photo.draft("RGB", (LARGEST, LARGEST))  # a JPEG is read at a reduced size where it can be
+        photo = ImageOps.exif_transpose(photo)  # a phone notes how it was held
+        if photo.mode.startswith("I;16"):  # which convert() would cut off at 255
+            photo = Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8))
+        photo = photo.convert("RGBA")
+    except CourseError:
+        raise
+    except FileNotFoundError as error:
+        raise CourseError(f"There is no file {name}.") from error
+    except UnidentifiedImageError as error:
+        raise CourseError(
+            f"{name} is no image that can be read. Give a JPEG, PNG, GIF, WebP or BMP file."
+        ) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError) as error:
+        raise CourseError(f"{name} can't be read as an image ({error}). It may be torn.") from error
+    photo.thumbnail((LARGEST, LARGEST))
+    white = Image.new("RGBA", photo.size, "white")
+    return Image.alpha_composite(white, photo).convert("RGB")
+
+
+def prepare(photo: Image.Image) -> dict[str, np.ndarray]:
+    """The steps from a photo to uint8 [28, 28], by name; the last one, "28 × 28", is the result.
+
+    Each is uint8 [H, W], or [H, W, 3] while it has colours. In the last three 0 is background, as
+    in the data set.
+    """
+    grey = np.asarray(ImageOps.grayscale(photo))
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    background = int(np.median(border))
+    bright = background > 127
+    inverted = 255 - grey if bright else grey
+    level = 255 - background if bright else background
+    clean = np.where(np.abs(inverted.astype(int) - level) <= BACKGROUND, 0, inverted)
+    clean = clean.astype(np.uint8)
+    rows, columns = clean.any(axis=1).nonzero()[0], clean.any(axis=0).nonzero()[0]
+    trimmed = clean
+    if len(rows):
+        trimmed = clean[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    small = ImageOps.contain(Image.fromarray(trimmed), (SIDE, SIDE), Image.Resampling.LANCZOS)
+    result = Image.new("L", (SIDE, SIDE))
+    result.paste(small, ((SIDE - small.width) // 2, (SIDE - small.height) // 2))
+    return {
+        "photo": np.asarray(photo),
+        "grey": grey,
+        "inverted" if bright else "dark already": inverted,
+        "trimmed": trimmed,
+        "28 × 28": np.asarray(result),
+    }
+
+
+def as_image(steps: dict[str, np.ndarray]) -> Tensor:
+    """The result of `prepare` as the network's images are kept: uint8 [1, 28, 28]."""
+    return torch.tensor(steps["28 × 28"])[None]
+
+
+@torch.inference_mode()
+def occlusion(model: nn.Module, image: Tensor, label: int, size: int = 6) -> Tensor:
+    """How much the probability of `label` falls when a square around each pixel is made background.
+
+    image: uint8 [1, 28, 28]. Returns float32 [28, 28]: positive where the pixels spoke for the
+    label (Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901). size: side in pixels, even.
+    """
+    from fmnist_lib.evaluate import predict
+
+    before = predict(model, image)[0, label]
+    row, column = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    pixel = torch.arange(SIDE)
+    rows = (pixel - row.reshape(-1, 1)).abs() <= size // 2  # [784, 28]
+    columns = (pixel - column.reshape(-1, 1)).abs() <= size // 2
+    covered = image.masked_fill(rows[:, :, None] & columns[:, None, :], 0)
+    return (before - predict(model, covered)[:, label]).reshape(SIDE, SIDE)
