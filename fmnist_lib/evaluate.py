@@ -120,6 +120,21 @@ def calibration_error(table: pd.DataFrame) -> float:
     return float((gap * table["images"]).sum() / table["images"].sum())
 
 
+def coverage(probabilities: Tensor, labels: Tensor, steps: int = 50) -> pd.DataFrame:
+    """What a threshold of confidence does: how many images are answered, and how many rightly.
+
+    Columns: threshold (the quantiles of the confidence), answered (share of all images), accuracy
+    (share of the answered that is right); one row for each step.
+    """
+    confidence, predicted = probabilities.max(dim=1)
+    rows = []
+    for threshold in confidence.quantile(torch.linspace(0, 0.98, steps)).tolist():
+        answered = confidence >= threshold
+        right = (predicted == labels)[answered].float().mean().item()
+        rows.append((threshold, answered.float().mean().item(), right))
+    return pd.DataFrame(rows, columns=["threshold", "answered", "accuracy"])
+
+
 def disturb(images: Tensor, kind: str, strength: float, seed: int = 0) -> Tensor:
     """Worse images, as a worse camera would take them: uint8 [N, 28, 28], as before.
 

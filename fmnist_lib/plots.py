@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from fmnist_lib.data import CLASS_NAMES, Split
@@ -248,6 +248,20 @@ def learning_curves(history: pd.DataFrame, best_epoch: int, title: str) -> Figur
     )
 
 
+def traces(lines: dict[str, Sequence[float]], title: str, xlabel: str, ylabel: str) -> Figure:
+    """One line for each name, its values in order, counted from 1."""
+    fig = CourseFigure(7, 3.4, title)
+    ax = fig.subplots()
+    for style, (name, values) in zip(LINES, lines.items()):
+        ax.plot(range(1, len(values) + 1), values, label=name, markersize=3, **style)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(lines) > 1:
+        ax.legend(frameon=False)
+    sns.despine(fig)
+    spans = (f"{name} from {min(v):.3g} to {max(v):.3g}" for name, v in lines.items())
+    return fig.describe(f"Lines by {xlabel}: {'; '.join(spans)}.")
+
+
 # -------------------------------------------------------------------------- 04: the confusions
 
 
@@ -311,6 +325,23 @@ def calibration(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     )
 
 
+def coverage(table: pd.DataFrame, title: str) -> Figure:
+    """Accuracy of the answers against the share answered; table as `evaluate.coverage` makes it."""
+    fig = CourseFigure(6, 3.6, title)
+    ax = fig.subplots()
+    ax.plot(table["answered"], table["accuracy"], **LINES[0] | {"marker": None})
+    ax.set(xlabel="share of the images that are answered", ylabel="accuracy of the answers")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    ax.invert_xaxis()
+    sns.despine(fig)
+    half = table.iloc[(table["answered"] - 0.5).abs().argmin()]
+    return fig.describe(
+        f"All answered: {table['accuracy'].iloc[0]:.1%} are right; the surest {half.answered:.0%}: "
+        f"{half.accuracy:.1%}."
+    )
+
+
 # ------------------------------------------------------------------------- 05: training better
 
 
@@ -329,7 +360,8 @@ def ablation(runs: pd.DataFrame, steps: Sequence[str], title: str) -> Figure:
     left.plot(runs["validation_accuracy"], place, "o", color="0.6", markersize=4, label="run")
     left.plot(accuracy, range(len(steps)), label="mean", **LINES[0])
     left.set(xlabel="validation accuracy", yticks=range(len(steps)), yticklabels=steps)
-    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.xaxis.set_major_locator(MaxNLocator(5))
+    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     left.invert_yaxis()
     left.legend(frameon=False, loc="lower left")
     right.barh(range(len(steps)), seconds, color="0.5")

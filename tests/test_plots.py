@@ -58,6 +58,7 @@ def figures(drawn):
         "small_maps": plots.small_maps(torch.randn(20, 5, 5), "Kernels", symmetric=True),
         "class_bars": plots.class_bars(ten, "Bars", "images", reference=4.5),
         "descents": plots.descents(runs, "Descents"),
+        "traces": plots.traces({"a": [1.0, 2.0], "b": [2.0, 1.5]}, "Two lines", "batch", "loss"),
         "learning_curves": plots.learning_curves(history, 2, "Curves"),
         "confusion_matrix": plots.confusion_matrix(matrix, "Counts"),
         "row_shares": plots.confusion_matrix(evaluate.row_shares(matrix), "Shares"),
@@ -65,6 +66,7 @@ def figures(drawn):
         "calibration": plots.calibration(
             {"model": evaluate.calibration(probabilities, test.labels)}, "Sure?"
         ),
+        "coverage": plots.coverage(evaluate.coverage(probabilities, test.labels), "Unsure?"),
         "ablation": plots.ablation(
             pd.DataFrame(
                 {
