@@ -33,8 +33,29 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="what this machine has, and the remedy for what it lacks")
 
+    predict = commands.add_parser("predict", help="what the network takes photos of garments for")
+    predict.add_argument("files", nargs="+", metavar="photo.jpg")
+    predict.add_argument("--checkpoint", help="such as runs/lesson/checkpoint.pt")
+    predict.add_argument("--network", default="Net", help="of those that come with the course")
+
     csv = commands.add_parser("csv", help="write the data as two CSV files of 785 columns")
     csv.add_argument("folder", help="where fashion-mnist_train.csv and fashion-mnist_test.csv go")
+
+    student = commands.add_parser(
+        "student", help="write the notebooks as students get them, without solutions"
+    )
+    student.add_argument("--out", help="folder (default my_notebooks); what is there is kept")
+
+    handouts = commands.add_parser(
+        "handouts", help="make student and instructor versions, as .ipynb, HTML, PDF and slides"
+    )
+    handouts.add_argument(
+        "--notebook", default="", help="part of a name, such as 03 (default: all)"
+    )
+    handouts.add_argument("--for", dest="audience", choices=("student", "instructor"))
+    handouts.add_argument("--format", choices=("ipynb", "html", "pdf", "slides"))
+    handouts.add_argument("--blank", action="store_true", help="students get no outputs at all")
+    handouts.add_argument("--out", default="handouts", help="folder (default handouts)")
 
     notebooks = commands.add_parser(
         "notebooks", help="execute the notebooks in place (for those who edit the course)"
@@ -95,6 +116,13 @@ def _doctor(options) -> int:
     return 0 if doctor.report() else 1
 
 
+def _predict(options) -> int:
+    from fmnist_lib.course import predict
+
+    failures = predict.predict(options.files, options.checkpoint, options.network)
+    return 1 if failures else 0
+
+
 def _csv(options) -> int:
     from pathlib import Path
 
@@ -103,6 +131,27 @@ def _csv(options) -> int:
     loaded = data.load(source="zalando", validation=0)
     for split, name in zip((loaded.train, loaded.test), data.CSV_FILES):
         print(f"{data.write_csv(split, Path(options.folder) / name)}: {len(split):,} images")
+    return 0
+
+
+def _student(options) -> int:
+    from fmnist_lib.course import student
+
+    student.write_student_notebooks(options.out)
+    return 0
+
+
+def _handouts(options) -> int:
+    from fmnist_lib.course import handouts
+
+    page = handouts.build(
+        options.out,
+        options.notebook,
+        (options.audience,) if options.audience else handouts.AUDIENCES,
+        (options.format,) if options.format else handouts.FORMATS,
+        options.blank,
+    )
+    print(f"handouts   {page}")
     return 0
 
 
@@ -117,7 +166,10 @@ COMMANDS = {
     "run": _run,
     "sweep": _sweep,
     "doctor": _doctor,
+    "predict": _predict,
     "csv": _csv,
+    "student": _student,
+    "handouts": _handouts,
     "notebooks": _notebooks,
 }
 
