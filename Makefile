@@ -12,8 +12,15 @@ run: .venv/installed        ## execute the notebooks into runs/, print the resul
 test: .venv/installed       ## unit tests, and every notebook under nbval
 	$(BIN)/python -m pytest
 
-lab: .venv/installed        ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+test-browser: .venv/installed  ## the notebooks in JupyterLab, in a real browser
+	$(BIN)/python -m pytest tests/test_browser.py -m browser
+
+lab: .venv/installed        ## open the notebooks, without solutions, in JupyterLab
+	$(BIN)/fmnist student
+	$(BIN)/jupyter lab my_notebooks
+
+handouts: .venv/installed   ## student and instructor versions as .ipynb, HTML, PDF and slides
+	$(BIN)/fmnist handouts
 
 notebooks: .venv/installed  ## execute the notebooks in place (for those who edit the course)
 	$(BIN)/fmnist notebooks
@@ -34,7 +41,7 @@ lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 clean:                      ## remove what was made, but not runs/ or data/
-	rm -rf .venv build tests/quick_notebooks *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build handouts tests/quick_notebooks *.egg-info .pytest_cache .ruff_cache
 
 # The stamp is written last: an installation that broke off, or whose torch and torchvision don't
 # fit together (doctor says so and fails), is done again.
@@ -44,5 +51,5 @@ clean:                      ## remove what was made, but not runs/ or data/
 	$(BIN)/fmnist doctor
 	$(BIN)/python -c "open('.venv/installed', 'w').close()"
 
-.PHONY: run test lab notebooks sweep bench lint clean
+.PHONY: run test test-browser lab handouts notebooks sweep bench lint clean
 .DEFAULT_GOAL = run

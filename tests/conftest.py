@@ -1,11 +1,13 @@
 """What the tests share: quick copies of the notebooks, a small data set on disk, a small network.
 
 The notebooks are run by nbval on copies with quick parameters, in `tests/quick_notebooks/`; their
-cells are collected and reported like any other test.
+cells are collected and reported like any other test. The copies are the students' versions with the
+solutions pasted in, so every check has to pass there.
 """
 
 import gzip
 import hashlib
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -17,6 +19,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from fmnist_lib import data, synthetic
+from fmnist_lib.course import doctor, student
 from fmnist_lib.data import Split
 
 ROOT = Path(__file__).parent.parent
@@ -43,13 +46,41 @@ def pytest_configure():
     COPIES.mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load_notebook_node(str(path))
-        nbformat.write(parameterize_notebook(notebook, QUICK[path.stem]), COPIES / path.name)
+        notebook = parameterize_notebook(with_solutions_pasted(notebook), QUICK[path.stem])
+        nbformat.write(notebook, COPIES / path.name)
+
+
+def with_solutions_pasted(notebook):
+    """The student's version, with each solution pasted where the dots are, and its output."""
+    pasted = student.student_version(notebook)
+    for source, cell in zip(notebook.cells, pasted.cells):
+        lines = source.source.splitlines()
+        marks = [n for n, line in enumerate(lines) if line.strip() in (student.BEGIN, student.END)]
+        if marks:
+            begin, end = marks
+            stub = cell.source.splitlines()
+            cell.source = "\n".join(stub[:begin] + lines[begin + 1 : end] + stub[begin:])
+            cell.outputs, cell.execution_count = source.outputs, source.execution_count
+    return pasted
 
 
 def pytest_collectstart(collector):
     # A warning of a library is no difference in what the cell computed.
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("stderr", "text/html")
+
+
+def open_browser():
+    """The Chromium, Chrome or Edge of this machine, driven by Playwright, until the test ends."""
+    from playwright.sync_api import sync_playwright
+
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    arguments = ["--no-sandbox"] if root else []  # Chromium refuses to run as root with one
+    with sync_playwright() as playwright:
+        path = doctor.find_browser()
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
 
 
 def idx_bytes(array: torch.Tensor) -> bytes:

@@ -115,6 +115,20 @@ def test_a_run_that_leaves_the_test_set_closed(tmp_path, drawn):
     assert "left the test set closed" in sweep.compare(tmp_path).read_text(encoding="utf-8")
 
 
+def test_a_run_without_an_epoch_has_no_result(tmp_path, drawn):
+    with pytest.raises(CourseError, match="No epoch is complete"):
+        results.write(
+            tmp_path,
+            parameters={},
+            data=data.FashionMNIST(drawn[0], drawn[1], drawn[1], "synthetic"),
+            train_images=600,
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+            history=[],
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "is missing"), ("{", "is not JSON"), ('{"format": 0}', "has format 0")],
@@ -177,7 +191,8 @@ def project(tmp_path, monkeypatch):
 
 
 QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
-         "-p", "test_queries", "300", "-p", "mistakes_shown", "6"]  # fmt: skip
+         "-p", "test_queries", "300", "-p", "mistakes_shown", "6",
+         "-p", "disturbed_images", "300"]  # fmt: skip
 
 
 def test_the_course_runs_from_one_command(project, capsys):
@@ -190,6 +205,8 @@ def test_the_course_runs_from_one_command(project, capsys):
     assert "GENERATED IMAGES" in printed and "GENERATED stand-in" in printed
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["data"]["source"] == "synthetic" and metrics["data"]["train"] == 2000
+    assert metrics["notes"] == {}  # of notebook 3; notebook 5 has a folder of its own:
+    assert results.read(folder / "05_train_better")["notes"]["network"] == "ResidualNet"
     for path in run.notebooks():
         executed = nbformat.read(folder / path.name, as_version=4)
         text = "".join(str(cell.get("outputs")) for cell in executed.cells)

@@ -1,9 +1,11 @@
 """Guards over the committed notebooks. Their cells are run by nbval, see conftest.py."""
 
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
@@ -62,6 +64,7 @@ def test_outputs_are_clean(notebook):
     assert "widgets" not in notebook.metadata
     for cell in code_cells(notebook):
         for output in cell.outputs:
+            assert not any("widget" in kind for kind in output.get("data", {})), cell.source
             assert output.output_type != "error", cell.source
             assert output.get("name") != "stderr", cell.source
             text = str({k: v for k, v in output.get("data", {}).items() if k != "image/png"})
@@ -93,12 +96,40 @@ def test_every_figure_has_alt_text(notebook):
                 assert len(output.metadata["image/png"]["alt"]) > 40, cell.source
 
 
-def test_links_between_notebooks_lead_somewhere(notebook):
+def test_links_lead_somewhere(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    links = re.findall(r"\]\(([^)#]+)\)", text)
+    links = re.findall(r"\]\(([^)]+)\)", text)
     assert links
     for link in links:
-        assert link.startswith("http") or (notebook.path.parent / link).exists(), link
+        check_link(link, notebook.path.parent)
+
+
+@pytest.mark.parametrize("name", ["README.md", "notebooks/README.md", "data/README.md"])
+def test_links_of_the_other_texts_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        check_link(link, (ROOT / name).parent)
+
+
+def check_link(link, folder):
+    """Within the course: the file is there. Outward: only the form, there may be no network."""
+    address = urlsplit(link)
+    if address.scheme:
+        assert address.scheme in ("http", "https") and "." in address.netloc, link
+        assert not re.search(r"\s", link), link
+    else:
+        assert (folder / address.path).exists(), link
+
+
+def test_cells_are_short():
+    notebooks = [nbformat.read(path, as_version=4) for path in NOTEBOOKS]
+    lengths = [len(cell.source.splitlines()) for nb in notebooks for cell in code_cells(nb)]
+    assert statistics.median(lengths) <= 8 and max(lengths) <= 20
+
+
+def test_the_folder_is_small():
+    sizes = [path.stat().st_size for path in (ROOT / "notebooks").rglob("*") if path.is_file()]
+    assert sum(sizes) <= 6e6
 
 
 def test_objectives_time_and_recap(notebook):

@@ -12,9 +12,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LISTED = [Requirement(line) for line in PROJECT["dependencies"]]
 LISTED += [
     Requirement(line)
-    for extra in ("dev", "cluster")
+    for extra in ("dev", "cluster", "handouts")
     for line in PROJECT["optional-dependencies"][extra]
-    if not line.startswith(PROJECT["name"])  # dev names the extra cluster by the project's name
+    if not line.startswith(PROJECT["name"])  # dev names the other extras by the project's name
 ]
 
 

@@ -45,7 +45,11 @@ def write(
     stays closed, as it does while one is choosing. What the published text reports, the best and
     the mean test accuracy over all epochs, stands beside it under `published_report` when `fit`
     measured it. notes: whatever else should be kept of this run, as JSON can hold it.
+
+    Raises CourseError when the history is empty.
     """
+    if not history:
+        raise CourseError("No epoch is complete, so there is no result. Train again.")
     best = max(history, key=lambda epoch: epoch.validation_accuracy)
     measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
     metrics = {

@@ -19,7 +19,9 @@ from fmnist_lib.errors import CourseError
 
 KERNEL = "python3"
 SHARE_A_RUN = ("03_train_sgd", "04_confusion_matrix")  # 4 looks at what 3 trained
-STAND_IN_EPOCHS = 8  # on generated images there is no published result to reproduce
+CELL_SECONDS = 60  # more of a reader's patience than a cell should take
+# On generated images there is no published result to reproduce, and notebook 5's network is slower.
+STAND_IN_EPOCHS = {"03_train_sgd": 8, "05_train_better": 3}
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only.
 QUIET = ["--IPKernelApp.log_level=40"]
 
@@ -65,7 +67,7 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
     """Execute every notebook into `runs/<name>/` and print what came out; returns that folder.
 
     name: default is the date and time. parameters: (name, text) pairs; each notebook takes those
-    that it knows. On generated images the default is `STAND_IN_EPOCHS` epochs.
+    that it knows. On generated images the default is `STAND_IN_EPOCHS`.
 
     Raises CourseError before anything runs when a name, a value, the device or the data is wrong,
     and when a cell fails; the notebook as far as it ran is then in the folder.
@@ -88,20 +90,21 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
     loaded = data.load(source=given.get("data_source", "auto"))
     sizes = (f"{len(getattr(loaded, part)):,} {part}" for part in ("train", "validation", "test"))
     print(f"Data: {', '.join(sizes)} images", flush=True)
-    if loaded.source == "synthetic" and "epochs" not in given:
-        given["epochs"] = STAND_IN_EPOCHS
-        print(f"Generated images: {STAND_IN_EPOCHS} epochs are enough (-p epochs 25 for them all).")
+    fewer = STAND_IN_EPOCHS if loaded.source == "synthetic" and "epochs" not in given else {}
+    if fewer:
+        print(
+            f"Generated images: {fewer['03_train_sgd']} epochs are enough (or give -p epochs 25)."
+        )
 
     given["data_source"] = loaded.source
     folder.mkdir(parents=True)
     for number, path in enumerate(sources, start=1):
         print(f"\n[{number}/{len(sources)}] {path.stem}", flush=True)
         own = folder if path.stem in SHARE_A_RUN else folder / path.stem
-        parameters = {
-            key: value
-            for key, value in (given | {"run_folder": str(own)}).items()
-            if key in inspected[path]
-        }
+        wanted = given | {"run_folder": str(own)}
+        if path.stem in fewer:
+            wanted["epochs"] = fewer[path.stem]
+        parameters = {key: value for key, value in wanted.items() if key in inspected[path]}
         execute(path, folder / path.name, parameters, cwd=path.parent, stdout_file=sys.stdout)
     print_summary(folder)
     return folder
@@ -151,6 +154,7 @@ def refresh(only: str = "") -> None:
         notebook = nbformat.read(path, as_version=4)
         started = time.perf_counter()
         execute_with_times(notebook, path.parent)
+        remove_widgets(notebook)
         write_running_time(notebook, time.perf_counter() - started)
         nbformat.validate(notebook)
         nbformat.write(notebook, path)
@@ -158,7 +162,10 @@ def refresh(only: str = "") -> None:
 
 
 def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    """Execute a notebook in memory; print each code cell's seconds as it ends."""
+    """Execute a notebook in memory; print each code cell's seconds as it ends.
+
+    A cell that takes over `CELL_SECONDS` and does not train is marked with "!".
+    """
     starts = {}
 
     def begin(cell, cell_index):
@@ -167,7 +174,8 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
     def end(cell, cell_index, execute_reply):
         first_line = cell.source.partition("\n")[0][:60]
         seconds = time.perf_counter() - starts[cell_index]
-        print(f"{seconds:8.1f} s  cell {cell_index:3}  {first_line}", flush=True)
+        mark = "!" if seconds > CELL_SECONDS and "train" not in cell.source else " "
+        print(f"{seconds:8.1f} s{mark} cell {cell_index:3}  {first_line}", flush=True)
 
     nbclient.NotebookClient(
         notebook,
@@ -181,6 +189,13 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
         on_cell_executed=end,
         resources={"metadata": {"path": str(folder)}},
     ).execute()
+
+
+def remove_widgets(notebook: nbformat.NotebookNode) -> None:
+    """Keep of a widget only the figure beside it: without its kernel it is an error message."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def write_running_time(notebook: nbformat.NotebookNode, seconds: float) -> None:
