@@ -147,7 +147,7 @@ def convolution_playground(split: Split, learned: Tensor | None = None) -> Play:
 
 
 def watch(epochs: Iterable[Epoch]) -> Iterator[Epoch]:
-    """Pass the epochs of `train.fit` on, and show bar, time left and learning curves meanwhile.
+    """Pass the epochs of `train.fit` on, and show bar, curves and a line for each meanwhile.
 
     Interrupting the kernel (■ in JupyterLab) ends the training after what was done so far: the loop
     ends as if these had been all epochs.
@@ -159,8 +159,8 @@ def watch(epochs: Iterable[Epoch]) -> Iterator[Epoch]:
         for epoch in epochs:
             done.append(epoch)
             filled = round(30 * epoch.epoch / epoch.epochs)
-            text = f"{'█' * filled}{'░' * (30 - filled)}\n{epoch}"
-            bar.update({"text/plain": text}, raw=True)
+            bar.update({"text/plain": "█" * filled + "░" * (30 - filled)}, raw=True)
+            print(epoch, flush=True)  # the one thing that a log without a front end keeps
             # A figure takes a third of a second, as long as an epoch on a fast GPU.
             if time.monotonic() - drawn > 3 or epoch.epoch == epoch.epochs:
                 curves.update(_curves(done))

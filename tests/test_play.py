@@ -158,11 +158,12 @@ def screen(monkeypatch):
     return screen
 
 
-def test_training_is_shown_as_it_goes(screen, drawn):
+def test_training_is_shown_as_it_goes(screen, drawn, capsys):
     epochs = play.watch(train.fit(Net(), *drawn, epochs=3, device="cpu"))
     first = next(epochs)
     bar, figure = screen.shown
-    assert bar["text/plain"] == f"{'█' * 10}{'░' * 20}\n{first}"
+    assert bar["text/plain"] == "█" * 10 + "░" * 20
+    assert capsys.readouterr().out == f"{first}\n" and "min left" in str(first)
     assert "From epoch 1 to 1" in figure.alt
     assert len(list(epochs)) == 2 and len(screen.shown) == 2
     assert "From epoch 1 to 3" in screen.shown[1].alt and "░" not in screen.shown[0]["text/plain"]
@@ -179,7 +180,8 @@ def test_stopping_keeps_what_was_learned(screen, drawn, tmp_path, capsys):
 
     history = list(play.watch(interrupted()))
     assert [epoch.epoch for epoch in history] == [1, 2]
-    assert capsys.readouterr().out == "Stopped. What was learned up to epoch 2 is kept.\n"
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 and said[-1] == "Stopped. What was learned up to epoch 2 is kept."
     assert len(train.read_checkpoint(checkpoint)["history"]) == 2
     assert "From epoch 1 to 2" in screen.shown[1].alt
 
