@@ -70,12 +70,24 @@ def test_a_students_own_copy_is_never_overwritten(tmp_path, capsys):
     assert path.read_text() == "my answers" and f"kept     {path}" in capsys.readouterr().out
 
 
-def test_the_instructors_version_has_solutions_and_notes():
-    instructor = handouts.instructor_version(SOURCE, 2)
-    notes = instructor.cells[1].source
-    assert "*Aim:*" in notes and "Ask:" in notes and "### 3" not in notes
-    assert instructor.cells[2:] == SOURCE.cells[1:]
-    with pytest.raises(CourseError, match="no section '### 9"):
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
+def test_the_instructors_version_has_solutions_and_notes(name):
+    source = NOTEBOOKS[name]
+    instructor = handouts.instructor_version(source, int(name[:2]))
+    mark = "> **For the teacher. "
+    assert [c for c in instructor.cells if not c.source.startswith(mark)] == source.cells
+    notes = {
+        cell.source.removeprefix(mark).partition(":")[0]: after.source
+        for cell, after in zip(instructor.cells, instructor.cells[1:])
+        if cell.source.startswith(mark)
+    }
+    assert list(notes) == list(handouts.NOTES) and instructor.cells[1].source.startswith(mark)
+    for kind, heading in handouts.NOTES.items():
+        assert heading is None or notes[kind].startswith(heading)
+
+
+def test_a_notebook_without_notes():
+    with pytest.raises(CourseError, match="Notebook 9 has no note 'Aim'"):
         handouts.instructor_version(SOURCE, 9)
 
 

@@ -41,17 +41,36 @@ LINE = '<div class="answer-line"></div>\n'  # to write on, in print
 # ---------------------------------------------------------------------- what goes into a page
 
 
-def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
-    """The notebook with all that it has, and the notes for teachers behind its first cell.
+NOTES = {  # of notebooks/README.md, and the heading in front of which each of them stands
+    "Aim": None,  # behind the first cell
+    "Where students get stuck": "## Exercises",
+    "Usual misconceptions": "## Quiz",
+    "Ask": "## Recap",
+}
 
-    number: of the notebook, as in the headings of `notebooks/README.md`.
+
+def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook with all that it has, and each note for teachers beside its section.
+
+    number: of the notebook, as in the headings of `notebooks/README.md`. Raises CourseError when a
+    note or its section is missing.
     """
     text = (project_root() / "notebooks" / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^### {number} · .*\n([\s\S]*?)(?=^### |\Z)", text, flags=re.M)
-    if not found:
-        raise CourseError(f"notebooks/README.md has no section '### {number} · …'.")
+    section = re.search(rf"^### {number} · .*\n([\s\S]*?)(?=^### |\Z)", text, flags=re.M)
+    notes = dict(
+        re.findall(r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S)
+    )
     instructor = copy.deepcopy(notebook)
-    instructor.cells.insert(1, new_markdown_cell(f"## For the teacher\n\n{found[1].strip()}"))
+    for kind, heading in NOTES.items():
+        starts = [
+            place
+            for place, cell in enumerate(instructor.cells)
+            if heading and cell.source.startswith(heading)
+        ] or [1]
+        if kind not in notes or (heading and starts == [1]):
+            raise CourseError(f"Notebook {number} has no note {kind!r} or no section for it.")
+        note = f"> **For the teacher. {kind}:** {' '.join(notes[kind].split())}"
+        instructor.cells.insert(starts[0], new_markdown_cell(note))
     return instructor
 
 
