@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from fmnist_lib.errors import CourseError
+from fmnist_lib.evaluate import predict
 
 SIDE = 28
 LARGEST = 1000  # pixels of the longer side to which a photo is reduced before anything else
@@ -43,8 +44,6 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
         if photo.mode.startswith("I;16"):  # which convert() would cut off at 255
             photo = Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8))
         photo = photo.convert("RGBA")
-    except CourseError:
-        raise
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {name}.") from error
     except UnidentifiedImageError as error:
@@ -100,8 +99,6 @@ def occlusion(model: nn.Module, image: Tensor, label: int, size: int = 6) -> Ten
     image: uint8 [1, 28, 28]. Returns float32 [28, 28]: positive where the pixels spoke for the
     label (Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901). size: side in pixels, even.
     """
-    from fmnist_lib.evaluate import predict
-
     before = predict(model, image)[0, label]
     row, column = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     pixel = torch.arange(SIDE)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
 from fmnist_lib.course.doctor import find_browser
@@ -191,8 +191,8 @@ def _make(path: Path, audience: str, form: str, target: Path, blank: bool) -> No
 def _paper(version: NotebookNode, audience: str) -> NotebookNode:
     """For reading outside Jupyter: links to the other pages, lines for a student's answers."""
     paper = copy.deepcopy(version)
-    paper.cells = []
-    for cell in copy.deepcopy(version.cells):
+    cells, paper.cells = paper.cells, []
+    for cell in cells:
         paper.cells.append(cell)
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
@@ -331,7 +331,7 @@ def _write_index(out: Path) -> Path:
         aims = "\n".join(re.findall(r"^- .+", first, flags=re.M))
         took = re.search(r"^Running all cells.+", first, flags=re.M)[0]
         parts.append(f"## {title}\n\n{' · '.join(links)}\n\nYou will\n\n{aims}\n\n{took}")
-    page = NotebookNode(nbformat.v4.new_notebook(cells=[new_markdown_cell(part) for part in parts]))
+    page = new_notebook(cells=[new_markdown_cell(part) for part in parts])
     index = out / "index.html"
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch, "index.html")
