@@ -162,7 +162,7 @@ def watch(epochs: Iterable[Epoch]) -> Iterator[Epoch]:
             bar.update({"text/plain": "█" * filled + "░" * (30 - filled)}, raw=True)
             print(epoch, flush=True)  # the one thing that a log without a front end keeps
             # A figure takes a third of a second, as long as an epoch on a fast GPU.
-            if time.monotonic() - drawn > 3 or epoch.epoch == epoch.epochs:
+            if time.monotonic() - drawn > 3 or epoch.epoch == epoch.epochs or epoch.diverged:
                 curves.update(_curves(done))
                 drawn = time.monotonic()
             yield epoch
@@ -179,6 +179,8 @@ def _curves(done: list[Epoch]) -> plots.CourseFigure:
     best = history.loc[history["validation_accuracy"].idxmax()]
     highest = f"{best.validation_accuracy:.1%} after epoch {best.epoch:.0f}"
     title = f"Validation accuracy is highest, {highest}"
+    if done[-1].diverged:
+        title = f"Diverged in epoch {done[-1].epoch}: the learning rate is too large"
     return plots.learning_curves(history, int(best.epoch), title)
 
 

@@ -417,6 +417,7 @@ def run_curves(
         ax.axis("off")
     for ax, (values, members) in zip(axes.flat, panels):
         name = ", ".join(f"{key} {value}" for key, value in zip(settings, values))
+        name += _diverged(members, ", ")
         for run in members.index:
             epochs = history.loc[[run]]
             ax.plot(epochs["epoch"], epochs["validation_accuracy"], color="0.6", linewidth=1)
@@ -434,6 +435,11 @@ def run_curves(
     return fig.describe(f"Mean after the last epoch: {'; '.join(ends)}.")
 
 
+def _diverged(runs: pd.DataFrame, before: str) -> str:
+    count = runs["diverged"].sum()
+    return f"{before}{count} diverged" if count else ""
+
+
 def accuracy_by_parameter(runs: pd.DataFrame, settings: Sequence[str], title: str) -> Figure:
     """Validation accuracy of every run against each parameter, with the mean for each value."""
     fig = CourseFigure(max(5, 3.2 * len(settings)), 3.6, title)
@@ -441,14 +447,14 @@ def accuracy_by_parameter(runs: pd.DataFrame, settings: Sequence[str], title: st
     parts = []
     for ax, name in zip(axes, settings):
         means = runs.groupby(name)["validation_accuracy"].mean()
-        values = [str(value) for value in means.index]
+        values = [
+            f"{value}{_diverged(runs[runs[name] == value], chr(10))}" for value in means.index
+        ]
         position = runs[name].map({value: place for place, value in enumerate(means.index)})
         ax.plot(position, runs["validation_accuracy"], "o", color="0.6", markersize=4, label="run")
         ax.plot(range(len(means)), means, label="mean", **LINES[0])
         ax.set(xlabel=name, xticks=range(len(values)), xticklabels=values)
-        parts.append(
-            f"{name}: " + ", ".join(f"{value} → {mean:.1%}" for value, mean in means.items())
-        )
+        parts.append(f"{name}: " + ", ".join(f"{v} → {m:.1%}" for v, m in zip(values, means)))
     axes[0].set_ylabel("validation accuracy")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     axes[0].legend(frameon=False)

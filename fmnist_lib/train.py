@@ -1,9 +1,10 @@
 """Training: device choice, one epoch, the loop over epochs, checkpoints."""
 
+import io
 import math
-import os
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn, optim
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fmnist_lib import distributed
+from fmnist_lib import distributed, files
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import BatchNormNet, Net, RawNet, ResidualNet, WideResidualNet
@@ -31,6 +32,8 @@ FAST_RECIPE = {  # more accurate in fewer epochs; chosen on the validation split
     "label_smoothing": 0.1,
     "flip": True,
 }
+LARGEST_CHECKPOINT = 512 * 2**20  # bytes, unpacked; that of WideResidualNet has 70 MB
+LARGEST_PICKLE = 2 * 2**20  # bytes of it that are no tensors; a thousand epochs have 0.2 MB
 SHIPPED = Path(__file__).parent / "checkpoints"  # trained networks; see the README there
 
 
@@ -48,7 +51,18 @@ class Epoch:
     seconds: float  # the pass over the training set
     evaluation_seconds: float  # the passes over validation (and test) set
 
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss is infinite or no number, and so are the weights: it can't recover."""
+        return not (math.isfinite(self.train_loss) and math.isfinite(self.validation_loss))
+
     def __str__(self) -> str:
+        if self.diverged:
+            return (
+                f"epoch {self.epoch:2}/{self.epochs}   DIVERGED: the training loss is "
+                f"{self.train_loss}, the validation loss {self.validation_loss}. Training ends "
+                "here. Start again with a smaller learning rate."
+            )
         left = (self.epochs - self.epoch) * (self.seconds + self.evaluation_seconds)
         return (
             f"epoch {self.epoch:2}/{self.epochs}   "
@@ -104,7 +118,11 @@ def fit(
     resume: go on from `checkpoint` if it exists; the epochs done are yielded first. On one CPU the
         result equals that of an uninterrupted run.
 
-    Raises CourseError when a number makes no sense or the device is not there.
+    Training ends with the first epoch that has diverged. What is kept as the best is then an epoch
+    before it, and in the first epoch the initial weights, as epoch 0.
+
+    Raises CourseError when a number makes no sense, the device is not there, or the checkpoint
+    can't be written, or resumed from.
     """
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
@@ -152,13 +170,15 @@ def fit(
             model, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True
         )
     history: list[Epoch] = []
-    best: dict = {"validation_accuracy": -1.0}
+    best = {"epoch": 0, "validation_accuracy": -1.0, "model": _copy(model)}
 
     if resume and checkpoint and Path(checkpoint).exists():
         history, best = _restore(checkpoint, model, averaged, optimizer, scheduler, random, recipe)
         yield from history
 
     for number in range(len(history) + 1, epochs + 1):
+        if history and history[-1].diverged:
+            return
         start = time.perf_counter()
         order = torch.randperm(len(train), generator=random).to(device)
         train_loss, train_accuracy = train_one_epoch(
@@ -187,12 +207,11 @@ def fit(
             evaluation_seconds=time.perf_counter() - trained,
         )
         history.append(epoch)
-        if validation_accuracy > best["validation_accuracy"]:
-            weights = (averaged.module if averaged else model).state_dict()
+        if validation_accuracy > best["validation_accuracy"] and not epoch.diverged:
             best = {
                 "epoch": number,
                 "validation_accuracy": validation_accuracy,
-                "model": {name: value.clone() for name, value in weights.items()},
+                "model": _copy(averaged.module if averaged else model),
             }
         if checkpoint and distributed.is_main():
             write_checkpoint(
@@ -211,6 +230,10 @@ def fit(
                 },
             )
         yield epoch
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def train_one_epoch(
@@ -346,30 +369,32 @@ def _has_bfloat16(device: torch.device) -> bool:
 
 
 def write_checkpoint(path: str | Path, state: dict) -> None:
-    """Write a checkpoint so that `path` holds the old one or the new one, never half of one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        torch.save(state, scratch)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    """Write a checkpoint so that `path` holds the old one or the new one, never half of one.
+
+    Raises CourseError when it can't be written, as on a full disk.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    with files.replacing(path) as scratch:
+        scratch.write_bytes(content.getbuffer())
 
 
 def read_checkpoint(path: str | Path) -> dict:
     """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
 
-    Raises CourseError when it is missing, torn, no checkpoint of this course, or of an unknown
-    architecture.
+    Raises CourseError when it is missing, torn, no checkpoint of this course, larger than any of
+    its networks needs, or of an unknown architecture.
     """
     path = Path(path)
     if not path.is_file():
         raise CourseError(f"There is no checkpoint {path}. Run notebook 03 first: it writes one.")
     try:
+        _check_sizes(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        architecture = state["architecture"]
-        state["best"]["model"]
+        architecture, best = state["architecture"], state["best"]
+        state["source"], best["model"], int(best["epoch"]), float(best["validation_accuracy"])
+        for row in state["history"]:
+            str(Epoch(**row))  # fails unless all is there and is a number
     except Exception as error:  # torch.load raises nearly anything on a bad file
         raise CourseError(
             f"{path} is torn or is no checkpoint of this course. Delete it and run notebook 03 "
@@ -384,14 +409,31 @@ def read_checkpoint(path: str | Path) -> dict:
     return state
 
 
+def _check_sizes(path: Path) -> None:
+    """ValueError when a file would take more memory or time than a checkpoint: a zip bomb."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    pickles = sum(size for name, size in sizes.items() if name.endswith(".pkl"))
+    if max(path.stat().st_size, sum(sizes.values())) > LARGEST_CHECKPOINT:
+        raise ValueError(f"over {LARGEST_CHECKPOINT:,} bytes")
+    if pickles > LARGEST_PICKLE:
+        raise ValueError(f"over {LARGEST_PICKLE:,} bytes that are no tensors")
+
+
 def load_model(path: str | Path) -> tuple[nn.Module, dict]:
     """The network of the best epoch, on the CPU and in evaluation mode, and its checkpoint.
 
-    Raises CourseError as `read_checkpoint` does, and when the weights do not fit the architecture.
+    Raises CourseError as `read_checkpoint` does, and when the weights do not fit the architecture
+    or are no finite numbers.
     """
     state = read_checkpoint(path)
     model = ARCHITECTURES[state["architecture"]]()
     _load_weights(model, state["best"]["model"], path)
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise CourseError(
+            f"Weights in {path} are infinite or no numbers (NaN). Delete the file and train again, "
+            "with a smaller learning rate if it was a training that diverged."
+        )
     return model.to(memory_format=torch.channels_last).eval(), state
 
 
@@ -410,7 +452,7 @@ def shipped_checkpoint(architecture: str = "Net") -> Path:
 def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise CourseError(
             f"The weights in {path} do not fit {type(model).__name__}: they belong to another "
             "architecture, or the class has changed since. Delete the file and train again."
@@ -427,6 +469,7 @@ def _restore(
     recipe: dict,
 ) -> tuple[list[Epoch], dict]:
     """Put all that changes in training where the checkpoint left it; returns (history, best)."""
+    files.remove_scratch(path)
     state = read_checkpoint(path)
     if state["architecture"] != type(model).__name__:
         raise CourseError(
@@ -435,18 +478,27 @@ def _restore(
         )
     if "optimizer" not in state:
         raise CourseError(f"{path} holds only the finished network; training can't go on from it.")
-    changed = [key for key in recipe if state["recipe"].get(key) != recipe[key]]
+    before = state.get("recipe") if isinstance(state.get("recipe"), dict) else {}
+    changed = [key for key in recipe if before.get(key) != recipe[key]]
     if changed:
         raise CourseError(
             f"{path} was trained with another recipe ({', '.join(changed)}). Give another "
             "checkpoint file, delete this one, or set resume=False."
         )
     _load_weights(model, state["model"], path)
-    if averaged:
-        averaged.load_state_dict(state["averaged"])
-    optimizer.load_state_dict(state["optimizer"])
-    scheduler.load_state_dict(state["scheduler"])
-    random.set_state(state["random"])
+    try:
+        if averaged:
+            averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        random.set_state(state["random"])
+        for weights, kept in optimizer.state.items():
+            if kept.get("momentum_buffer") is not None:
+                kept["momentum_buffer"].view_as(weights)  # PyTorch would fail at the first step
+    except Exception as error:  # these raise nearly anything on what another program has written
+        raise CourseError(
+            f"{path} can't be resumed from: {error} Delete it, and train again from the start."
+        ) from error
     return [Epoch(**row) for row in state["history"]], state["best"]
 
 

@@ -61,11 +61,14 @@ def written(tmp_path, drawn):
     return tmp_path
 
 
-def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8, **test):
+def write_run(
+    folder, drawn, parameters=None, source="synthetic", best=0.8, last_loss=0.3, **test
+):
     history = [
-        train.Epoch(n, 3, 1.0 / n, 0.5, 0.9, accuracy, test, 2.0, 0.5)
-        for n, accuracy, test in [(1, 0.6, 0.58), (2, best, 0.70), (3, 0.7, 0.73)]
-    ]
+        train.Epoch(n, 3, loss, 0.5, 0.9, accuracy, test, 2.0, 0.5)
+        for n, loss, accuracy, test in
+        [(1, 1.0, 0.6, 0.58), (2, 0.5, best, 0.70), (3, last_loss, 0.7, 0.73)]
+    ]  # fmt: skip
     labels = drawn[1].labels
     results.write(
         folder,
@@ -171,6 +174,46 @@ def test_the_comparison_never_mixes_real_and_generated_runs(tmp_path, drawn):
     outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
     assert "2 runs on zalando" in outputs and "0.85" in outputs  # the mean of 0.8 and 0.9
     assert "0.99" not in outputs and "GENERATED" not in outputs
+
+
+def test_a_run_that_diverged_is_recorded_and_never_the_best(tmp_path, drawn):
+    for seed, loss in enumerate((0.3, float("nan"), float("inf"))):
+        given = {"learning_rate": 0.1 * (seed + 1), "seed": 0}
+        write_run(tmp_path / f"{seed}", drawn, given, best=0.8 + seed / 20, last_loss=loss)
+    content = (tmp_path / "1" / "metrics.json").read_text()
+    assert json.loads(content, parse_constant=pytest.fail)["diverged"] is True  # no NaN in it
+    assert "in epoch 3" in results.headline(results.read(tmp_path / "1"))["DIVERGED"]
+    runs, _ = results.read_all(tmp_path)
+    assert runs["diverged"].tolist() == [False, True, True]
+    assert runs["validation_accuracy"].idxmax() == "0" and runs["test_accuracy"].count() == 1
+    page = nbformat.read(sweep.compare(tmp_path), as_version=4)
+    outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert "2 of them diverged" in outputs and "Best mean: learning_rate = 0.1" in outputs
+
+
+def test_a_run_that_diverged_at_once_has_no_accuracy(tmp_path, drawn):
+    lost = train.Epoch(1, 3, float("nan"), 0.1, float("nan"), 0.1, None, 2.0, 0.5)
+    results.write(
+        tmp_path / "run",
+        parameters={"seed": 0},
+        data=data.FashionMNIST(drawn[0], drawn[1], drawn[1], "synthetic"),
+        train_images=600,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        history=[lost],
+    )
+    metrics = results.read(tmp_path / "run")
+    assert metrics["best_epoch"] == 0 and metrics["validation_accuracy"] is None
+    assert metrics["history"][0]["train_loss"] is None
+    assert "initial weights" in results.headline(metrics)["validation accuracy of that epoch"]
+    with pytest.raises(CourseError, match="Every run diverged"):
+        results.require_finished(results.read_all(tmp_path)[0])
+
+
+def test_a_run_that_begins_removes_the_result_of_the_one_before(written):
+    (written / "checkpoint.pt").write_text("kept until the first epoch is complete")
+    assert results.new_run(written) == written
+    assert [path.name for path in written.iterdir()] == ["checkpoint.pt"]
 
 
 def test_a_folder_without_runs(tmp_path):

@@ -34,7 +34,11 @@ def figures(drawn):
     )
     image = train.images[0]
     sweep = pd.DataFrame(
-        {"learning_rate": [0.1, 0.1, 0.01], "validation_accuracy": [0.8, 0.9, 0.7]},
+        {
+            "learning_rate": [0.1, 0.1, 0.01],
+            "validation_accuracy": [0.8, 0.9, float("nan")],
+            "diverged": [False, False, True],
+        },
         index=["a", "b", "c"],
     )
     epochs = pd.DataFrame(
@@ -133,6 +137,13 @@ def test_every_public_function_is_covered(figures):
 def test_alt_text_states_the_numbers_of_the_run(figures):
     alt = figures["learning_curves"].alt
     assert "from 1.90 to 1.20" in alt and "55.0% to 65.0%" in alt
+
+
+def test_a_diverged_run_is_named_in_the_figure(figures):
+    titles = [ax.get_title() for ax in figures["run_curves"].axes]
+    assert "learning_rate 0.01, 1 diverged" in titles and "learning_rate 0.1" in titles
+    labels = [text.get_text() for text in figures["accuracy_by_parameter"].axes[0].get_xticklabels()]
+    assert labels == ["0.01\n1 diverged", "0.1"]
 
 
 def test_pyplot_is_left_alone(figures):

@@ -199,6 +199,29 @@ def test_epoch_prints_progress():
     assert str(epoch).startswith("epoch  3/25") and "2:56 min left" in str(epoch)
 
 
+def test_divergence_ends_the_training_in_its_epoch(drawn, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    recipe = {"epochs": 5, "checkpoint": path, **SLOW}
+    net = new_net()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    (epoch,) = train.fit(net, *drawn, learning_rate=1e6, **recipe)
+    assert epoch.diverged and "DIVERGED" in str(epoch) and "smaller learning rate" in str(epoch)
+    kept, state = train.load_model(path)
+    assert state["best"]["epoch"] == 0 and equal(kept.state_dict(), before)
+    again = list(train.fit(new_net(), *drawn, learning_rate=1e6, resume=True, **recipe))
+    assert len(again) == 1 and again[0].diverged  # there is nothing to go on from
+
+
+def test_what_was_learned_before_it_diverged_is_kept(drawn, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    run = train.fit(new_net(), *drawn, epochs=5, learning_rate=0.05, checkpoint=path, **SLOW)
+    good = next(run)
+    monkeypatch.setattr(train, "augment", lambda images, *_: images.float() * float("inf"))
+    (last,) = run
+    assert last.epoch == 2 and last.diverged and not good.diverged
+    assert train.load_model(path)[1]["best"]["epoch"] == 1
+
+
 # ------------------------------------------------------------------------------ checkpoints
 
 

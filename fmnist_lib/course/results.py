@@ -1,7 +1,7 @@
 """Results on disk: one `metrics.json` a run. Whatever compares runs reads only these files."""
 
 import json
-import os
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from fmnist_lib import files
 from fmnist_lib.data import FashionMNIST, project_root
 from fmnist_lib.errors import CourseError
 from fmnist_lib.train import Epoch
@@ -22,6 +23,22 @@ FORMAT = 2
 def run_folder(name: str | Path) -> Path:
     """The folder of a run: `name` as it is when absolute, else inside the project."""
     return project_root() / name
+
+
+def new_run(name: str | Path) -> Path:
+    """The folder of a run that begins; the result of an earlier one there no longer holds.
+
+    Raises CourseError when the folder can't be written.
+    """
+    folder = run_folder(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"{folder} can't be written: {error.strerror}. Choose another run_folder."
+        ) from error
+    return folder
 
 
 def write(
@@ -46,11 +63,19 @@ def write(
     the mean test accuracy over all epochs, stands beside it under `published_report` when `fit`
     measured it. notes: whatever else should be kept of this run, as JSON can hold it.
 
-    Raises CourseError when the history is empty.
+    A run whose last epoch diverged has `diverged: true`; its best epoch is one before that, or 0,
+    the initial weights, of which no validation accuracy is known. Numbers that are not finite are
+    written as null.
+
+    Raises CourseError when the history is empty or the file can't be written.
     """
     if not history:
         raise CourseError("No epoch is complete, so there is no result. Train again.")
-    best = max(history, key=lambda epoch: epoch.validation_accuracy)
+    best = max(
+        (epoch for epoch in history if not epoch.diverged),
+        key=lambda epoch: epoch.validation_accuracy,
+        default=None,
+    )
     measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
     metrics = {
         "format": FORMAT,
@@ -66,8 +91,9 @@ def write(
         "dtype": str(dtype).removeprefix("torch."),
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
-        "best_epoch": best.epoch,
-        "validation_accuracy": best.validation_accuracy,
+        "diverged": history[-1].diverged,
+        "best_epoch": best.epoch if best else 0,
+        "validation_accuracy": best.validation_accuracy if best else None,
         "test_accuracy": test_accuracy,
         "test_loss": test_loss,
         "confusion_matrix": None
@@ -82,14 +108,19 @@ def write(
         "training_seconds": sum(epoch.seconds for epoch in history),
         "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in history),
         "notes": notes or {},
-        "history": [asdict(epoch) for epoch in history],
+        "history": [
+            {name: None if _is_lost(value) else value for name, value in asdict(epoch).items()}
+            for epoch in history
+        ],
     }
     path = Path(folder) / "metrics.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
-    scratch.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    os.replace(scratch, path)
+    with files.replacing(path) as scratch:
+        scratch.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _is_lost(value: float | None) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def read(folder: str | Path) -> dict:
@@ -108,6 +139,7 @@ def read(folder: str | Path) -> dict:
             f"{path} has format {metrics.get('format')}, this version of the course reads format "
             f"{FORMAT}. Run notebook 03 again."
         )
+    metrics.setdefault("diverged", False)  # no run did before this was noted
     return metrics
 
 
@@ -116,8 +148,9 @@ def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Both have the name of the run's folder as index. The first has the columns data (source),
     train_images, the parameters, device, device_name, dtype, the packages with their versions,
-    best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds and
-    images_per_second. Raises CourseError when there is no run, or a file that is none.
+    diverged, best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds
+    and images_per_second. A run that diverged has no accuracy here (NaN), so that it counts in no
+    mean and is never the best. Raises CourseError when there is no run, or a file that is none.
     """
     files = sorted(Path(folder).glob("*/metrics.json"))
     if not files:
@@ -138,12 +171,25 @@ def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             **{key: metrics[key] for key in COMPARED},
             "images_per_second": images * len(metrics["history"]) / metrics["training_seconds"],
         }
+        if metrics["diverged"]:
+            rows[name] |= {"validation_accuracy": math.nan, "test_accuracy": math.nan}
         epochs += [{"run": name, **epoch} for epoch in metrics["history"]]
     runs = pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
     return runs, pd.DataFrame(epochs).set_index("run")
 
 
-COMPARED = ("best_epoch", "validation_accuracy", "test_accuracy", "training_seconds")
+def require_finished(runs: pd.DataFrame) -> None:
+    """CourseError when every one of the runs diverged, so that there is nothing to compare."""
+    if runs["diverged"].all():
+        raise CourseError(
+            "Every run diverged, so there is no accuracy to compare. Run again with smaller learning "
+            "rates."
+        )
+
+
+COMPARED = (
+    "diverged", "best_epoch", "validation_accuracy", "test_accuracy", "training_seconds"
+)  # fmt: skip
 
 
 def varied(runs: pd.DataFrame) -> list[str]:
@@ -166,8 +212,12 @@ def headline(metrics: dict) -> pd.Series:
         "test accuracy, epoch chosen on validation": "the test set was not opened"
         if metrics["test_accuracy"] is None
         else f"{metrics['test_accuracy']:.2%} (epoch {metrics['best_epoch']})",
-        "validation accuracy of that epoch": f"{metrics['validation_accuracy']:.2%}",
+        "validation accuracy of that epoch": "none: these are the initial weights"
+        if metrics["validation_accuracy"] is None
+        else f"{metrics['validation_accuracy']:.2%}",
     }
+    if metrics["diverged"]:
+        rows["DIVERGED"] = f"in epoch {len(metrics['history'])}: the loss is not a finite number"
     if published := metrics["published_report"]:
         rows |= {
             "published way: best test accuracy": f"{published['best_test_accuracy']:.2%}",

@@ -19,6 +19,7 @@ from fmnist_lib.course import results
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
 
+STOPPED = "fmnist_lib.train: stopped. The same command goes on after the last complete epoch."
 SET_HERE = ("test", "checkpoint", "resume")
 
 
@@ -55,15 +56,19 @@ def main(arguments: list[str] | None = None) -> int:
         if distributed.is_main():
             print(f"fmnist_lib.train: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        if distributed.is_main():
+            print(f"\n{STOPPED}", file=sys.stderr)
+        return 130
     finally:
         distributed.leave()
     return 0
 
 
 def run(out: str, data_source: str, train_images: int, **recipe) -> None:
-    folder = results.run_folder(out)
-    checkpoint = folder / "checkpoint.pt"
     loaded = data.load(source=data_source)
+    folder = results.new_run(out)
+    checkpoint = folder / "checkpoint.pt"
     training = loaded.train[:train_images]
     torch.manual_seed(recipe["seed"])
     history = []
