@@ -1,19 +1,28 @@
 """Fashion-MNIST as tensors: from files on disk, a download, CSV, or the drawn stand-in."""
 
+import csv
 import gzip
 import hashlib
+import math
 import os
 import shutil
 import socket
+import struct
 import tempfile
+import time
+import warnings
+import zlib
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
+import filelock
 import numpy as np
 import torch
 from torch import Tensor
 
-from fmnist_lib import synthetic
+from fmnist_lib import files, synthetic
 from fmnist_lib.errors import CourseError
 
 CLASS_NAMES = (
@@ -39,7 +48,12 @@ PIXEL_MEAN, PIXEL_STD = 72.94, 90.02  # grey levels, over the 60,000 training im
 SOURCES = ("auto", "zalando", "csv", "synthetic")
 CSV_FILES = ("fashion-mnist_train.csv", "fashion-mnist_test.csv")
 CSV_COLUMNS = ["label", *(f"pixel{i}" for i in range(1, 785))]
+CSV_CHUNK = 2000  # lines that are read at a time
+AS_IT_IS = {"index_col": False, "encoding": "utf-8", "compression": None}  # for pandas.read_csv
+LARGEST_CSV = 300_000_000  # bytes; 60,000 images have at most 283 million, with quotes
+LARGEST_IDX = 100_000_000  # values; 60,000 images have 47 million
 DOWNLOAD_TIMEOUT = 30  # seconds that a server may stay silent
+PAUSES = (1, 2, 4)  # seconds before a server is asked once more
 
 NOTICE = """\
 ┌──────────────────────────────────────────────────────────────────────────────┐
@@ -147,8 +161,8 @@ def have_files(root: Path, or_raise: bool = False) -> bool:
     """
     missing = missing_files(root)
     try:
-        for name in missing:
-            download(root, name)
+        if missing:
+            download_missing(root)
     except (OSError, RuntimeError) as error:
         if or_raise:
             raise CourseError(
@@ -159,6 +173,36 @@ def have_files(root: Path, or_raise: bool = False) -> bool:
             ) from error
         return False
     return True
+
+
+def download_missing(root: Path) -> None:
+    """Download what is missing under `root`, one process at a time where many share the folder.
+
+    Those that waited find the files. If the process that they waited for failed, they raise its
+    error and do not ask the server once more. Raises OSError or RuntimeError.
+    """
+    folder = raw_folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    failure = folder / ".download-failed"
+
+    def failed_at() -> float:
+        return failure.stat().st_mtime if failure.exists() else 0
+
+    before = failed_at()
+    # The system frees the lock when its process dies; everybody may open it, in a shared folder.
+    with filelock.FileLock(folder / ".download-lock", mode=0o666):
+        if failed_at() != before:
+            raise RuntimeError(failure.read_text(encoding="utf-8"))
+        for old in folder.glob(".downloading-*"):  # of a process that was killed
+            shutil.rmtree(old, ignore_errors=True)
+        try:
+            for name in missing_files(root):
+                download(root, name)
+        except (OSError, RuntimeError) as error:
+            failure.unlink(missing_ok=True)  # it may be another user's
+            failure.write_text(str(error), encoding="utf-8")
+            raise
+        failure.unlink(missing_ok=True)
 
 
 def missing_files(root: Path) -> list[str]:
@@ -197,52 +241,105 @@ def md5(path: Path) -> str:
 def download(root: Path, name: str) -> None:
     """Download one of the four files; it appears under its name only when its MD5 is right.
 
-    The server is torchvision's, or before it $FMNIST_MIRROR (an address that ends in "/"), for a
-    classroom that keeps a copy of its own. Raises OSError or RuntimeError when none has the file.
+    The server is torchvision's, or before it $FMNIST_MIRROR, the address of a folder, for a
+    classroom that keeps a copy of its own. A server that is busy, or a connection that breaks, is
+    tried again after `PAUSES`; one that says nothing for `DOWNLOAD_TIMEOUT` is given up.
+    Raises RuntimeError, with all reasons, when none has the file.
     """
     from torchvision.datasets import FashionMNIST as torchvision_source
     from torchvision.datasets.utils import download_url
 
     folder = raw_folder(root)
-    folder.mkdir(parents=True, exist_ok=True)
     own_mirror = os.environ.get("FMNIST_MIRROR")
     mirrors = [*([own_mirror] if own_mirror else []), *torchvision_source.mirrors]
-    errors = []
+    reasons = []
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)  # torchvision itself would wait for ever
     try:
         for mirror in mirrors:
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
-                try:
-                    download_url(mirror + name, scratch, name, md5=FILES[name])
-                    os.replace(Path(scratch, name), folder / name)
-                    return
-                except (OSError, RuntimeError) as error:
-                    errors.append(f"{mirror}{name}: {error}")
+            url = f"{mirror.rstrip('/')}/{name}"
+            for pause in (*PAUSES, None):
+                with tempfile.TemporaryDirectory(dir=folder, prefix=".downloading-") as scratch:
+                    came = Path(scratch, name)
+                    try:
+                        download_url(url, scratch, name, md5=FILES[name])
+                        os.replace(came, folder / name)
+                        return
+                    except (OSError, RuntimeError, HTTPException, ValueError) as error:
+                        reason, passing = _why_not(came, error)
+                if not passing or pause is None:
+                    break
+                time.sleep(pause)
+            reasons.append(f"{url}: {reason}")
     finally:
         socket.setdefaulttimeout(timeout)
-    raise RuntimeError("; ".join(errors))
+    raise RuntimeError("; ".join(reasons))
+
+
+def _why_not(came: Path, error: Exception) -> tuple[str, bool]:
+    """Why a download failed, and whether another try may help."""
+    if isinstance(error, HTTPError):
+        return str(error), error.code == 429 or error.code >= 500
+    if not isinstance(error, RuntimeError) or not came.is_file():
+        return str(error), isinstance(error, ConnectionError | HTTPException)
+    if md5(came) == MNIST_FILES[came.name]:
+        return "the server has MNIST, the handwritten digits, under this name", False
+    with open(came, "rb") as file:
+        begin = file.read(100).lstrip()
+    if begin.startswith(b"<"):
+        return "a web page came instead; does this network ask you to log in?", False
+    return f"{came.stat().st_size:,} bytes came, torn or altered", True
 
 
 def read_files(root: Path, part: str) -> Split:
-    """Read the idx files of one part, "train" or "t10k", after `have_files` has verified them."""
-    folder = raw_folder(root)
-    images = read_idx(folder / f"{part}-images-idx3-ubyte.gz")
-    labels = read_idx(folder / f"{part}-labels-idx1-ubyte.gz")
+    """Read the idx files of one part, "train" or "t10k", after `have_files` has verified them.
+
+    Raises CourseError when these are no images with their labels.
+    """
+    paths = [raw_folder(root) / f"{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+    images, labels = map(read_idx, paths)
+    if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
+        raise CourseError(
+            f"{paths[0]} holds {list(images.shape)} values and {paths[1]} {list(labels.shape)}. "
+            "Expected are N images of 28 × 28 and N labels. Delete both and run again."
+        )
+    if labels.max() > 9:
+        raise CourseError(
+            f"{paths[1]} has a label {labels.max()}. Labels are 0 to 9, one for each class of "
+            "fmnist_lib.data.CLASS_NAMES. Delete this file and run again."
+        )
     return Split(images, labels.long(), "zalando")
 
 
-def read_idx(path: Path) -> Tensor:
+def read_idx(path: str | Path) -> Tensor:
     """Read a gzipped idx file of bytes: uint8, shaped as its header says.
 
     The header: two zero bytes, the type (8 is uint8), the number of dimensions, then each
     dimension as a big-endian 32-bit integer (http://yann.lecun.com/exdb/mnist/).
+
+    Raises CourseError when it is no such file, has fewer or more bytes than its header says, or
+    more than `LARGEST_IDX`. Memory is taken for what is there, not for what the header claims.
     """
-    with gzip.open(path) as file:
-        content = bytearray(file.read())  # writable, as torch wants its memory
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">i4", count=dimensions, offset=4)
-    return torch.frombuffer(content, dtype=torch.uint8, offset=4 + 4 * dimensions).reshape(*shape)
+
+    def wrong(problem: str) -> CourseError:
+        return CourseError(f"{path} {problem}. Delete it and copy or download it again.")
+
+    try:
+        with gzip.open(path) as file:
+            zeros, kind, dimensions = struct.unpack(">HBB", file.read(4))
+            if (zeros, kind) != (0, 8) or not 1 <= dimensions <= 3:
+                raise wrong("is no idx file of bytes: its first four bytes are others")
+            shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+            size = math.prod(shape)
+            if not 1 <= size <= LARGEST_IDX:
+                raise wrong(f"claims {size:,} values; expected are 1 to {LARGEST_IDX:,}")
+            content = bytearray(file.read(size + 1))  # writable, as torch wants its memory
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise wrong(f"can't be read ({error})") from error
+    if len(content) != size:
+        amount = "more" if len(content) > size else "fewer"
+        raise wrong(f"has {amount} values than its header says, which is {size:,}")
+    return torch.frombuffer(content, dtype=torch.uint8).reshape(shape)
 
 
 # ------------------------------------------------------------------------------------- CSV
@@ -251,25 +348,31 @@ def read_idx(path: Path) -> Tensor:
 def read_csv(path: str | Path) -> Split:
     """Read a CSV of 785 columns: `label`, then `pixel1` … `pixel784` row by row, all 0 to 255.
 
-    Raises CourseError when the file is missing, has other columns, a value that is no integer from
-    0 to 255, a label over 9, or no rows.
+    A byte order mark, Windows line ends and quotes are accepted. Raises CourseError when the file
+    is missing, larger than `LARGEST_CSV`, has other columns, a value that is no integer from 0 to
+    255, a label over 9, or no rows.
     """
     import pandas as pd
 
     path = Path(path)
     if not path.is_file():
         raise CourseError(f"{path} is missing. Make it with `fmnist csv {path.parent}`.")
-    columns = list(pd.read_csv(path, nrows=0, index_col=False).columns)
-    if columns != CSV_COLUMNS:
+    if path.stat().st_size > LARGEST_CSV:
         raise CourseError(
-            f"{path} has {len(columns)} columns, the first {columns[:2]}. Expected are 785, with a "
-            "header line: label, pixel1, …, pixel784. Was it saved with an index or without a "
-            "header?"
+            f"{path} has {path.stat().st_size:,} bytes; {LARGEST_CSV:,} are enough for all images "
+            "of Fashion-MNIST. Take another file."
         )
+    _check_header(path)
+    chunks: list[np.ndarray] = []
     try:
-        values = pd.read_csv(path, dtype="uint8", index_col=False).to_numpy()
-    except (ValueError, OverflowError) as error:
-        raise CourseError(f"{path}: {_first_bad_value(path)} Correct it there.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it has dropped values
+            for chunk in pd.read_csv(path, dtype="uint8", chunksize=CSV_CHUNK, **AS_IT_IS):
+                chunks.append(chunk.to_numpy())
+    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+        problem = _first_bad_value(path, len(chunks)) or str(error).strip()
+        raise CourseError(f"{path}: {problem} Correct it there.") from error
+    values = np.concatenate(chunks) if chunks else np.empty((0, 785), "uint8")
     labels = torch.from_numpy(values[:, 0].astype("int64"))
     if len(labels) == 0:
         raise CourseError(f"{path} has a header line but no images.")
@@ -283,15 +386,38 @@ def read_csv(path: str | Path) -> Split:
     return Split(images, labels, "csv")
 
 
-def _first_bad_value(path: Path) -> str:
+def _check_header(path: Path) -> None:
+    limit = 20_000  # the right header has 7,760 bytes
+    with open(path, "rb") as file:
+        line = file.readline(limit).decode("utf-8-sig", errors="replace")
+    columns = next(csv.reader([line.rstrip("\r\n")]), [])
+    if columns != CSV_COLUMNS:
+        count = f"over {len(columns) - 1}" if len(line) == limit else len(columns)
+        raise CourseError(
+            f"{path} has {count} columns, the first {[name[:20] for name in columns[:2]]}. "
+            "Expected are 785, with a header line: label, pixel1, …, pixel784. Was it saved with "
+            "an index or without a header?"
+        )
+
+
+def _first_bad_value(path: Path, good_chunks: int) -> str | None:
+    """Which value after so many good chunks is none; None when it isn't a matter of one value."""
     import pandas as pd
 
-    frame = pd.read_csv(path, dtype=str, index_col=False, keep_default_na=False)
-    for line, row in enumerate(frame.itertuples(index=False), start=2):
+    start = good_chunks * CSV_CHUNK
+    try:
+        frame = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skiprows=range(1, start + 1),
+            nrows=CSV_CHUNK, **AS_IT_IS,
+        )  # fmt: skip
+    except ValueError:
+        return None
+    for line, row in enumerate(frame.itertuples(index=False), start=start + 2):
         for column, text in zip(CSV_COLUMNS, row, strict=True):
-            if not (text.strip().isdecimal() and int(text) <= 255):
-                return f"line {line}, column {column} is {text!r}, not an integer from 0 to 255."
-    return "its lines have different numbers of values."
+            if not (str(text).strip().isdecimal() and int(text) <= 255):
+                shown = repr(text[:40]) if isinstance(text, str) else "missing"
+                return f"line {line}, column {column} is {shown}, not an integer from 0 to 255."
+    return None
 
 
 def write_csv(split: Split, path: str | Path) -> Path:
@@ -299,11 +425,9 @@ def write_csv(split: Split, path: str | Path) -> Path:
     import pandas as pd
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     values = torch.cat([split.labels[:, None].to(torch.uint8), split.images.flatten(1)], dim=1)
-    scratch = path.with_name(path.name + ".part")
-    pd.DataFrame(values.numpy(), columns=CSV_COLUMNS).to_csv(scratch, index=False)
-    shutil.move(scratch, path)
+    with files.replacing(path) as scratch:
+        pd.DataFrame(values.numpy(), columns=CSV_COLUMNS).to_csv(scratch, index=False)
     return path
 
 

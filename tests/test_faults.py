@@ -1,0 +1,292 @@
+"""Faults injected: processes killed, thirty at once on one folder, bad servers, a full disk."""
+
+import hashlib
+import http.server
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmnist_lib import data, train
+from fmnist_lib.data import Split
+from fmnist_lib.errors import CourseError
+from fmnist_lib.model import Net
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can't fork")
+# Its processes are forked from one that has imported all this but computed nothing: they start in
+# milliseconds, and OpenMP, which doesn't survive a fork, is as new in each.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["fmnist_lib.train", "torchvision.datasets", "test_faults"])
+
+
+# --------------------------------------------------------------------- killed while training
+
+
+RECIPES = {
+    "published": {},
+    "every option": {
+        "nesterov": True, "weight_decay": 1e-3, "schedule": "one-cycle", "label_smoothing": 0.1,
+        "flip": True, "shift": 2, "erase": 5, "average": 0.9,
+    },
+}  # fmt: skip
+
+
+def train_in_a_process(folder: Path, recipe: str, die_in_write: tuple[int, str] | None = None):
+    """Train, resuming what is there; die in the so-many-th write of a checkpoint if told to."""
+    torch.set_num_threads(1)
+    images, labels = torch.load(folder.parent / "drawn.pt")
+    split = Split(images, labels, "synthetic")
+    if die_in_write:
+        _die(*die_in_write)
+    torch.manual_seed(0)
+    net = Net()
+    history = list(
+        train.fit(
+            net, split[:400], split[400:], epochs=5, device="cpu", dtype="float32",
+            checkpoint=folder / "checkpoint.pt", resume=True, **RECIPES[recipe],
+        )
+    )  # fmt: skip
+    rows = [(row.epoch, row.train_loss, row.validation_loss) for row in history]
+    torch.save({"weights": net.state_dict(), "history": rows}, folder / "end.pt")
+
+
+def _die(number: int, where: str):
+    """In write `number`: with half of the bytes written, all of them, or all in their place."""
+    writes, write, replace = iter(range(1, 100)), Path.write_bytes, os.replace
+
+    def write_bytes(path, content):
+        this = next(writes)
+        write(path, content[: len(content) // 2] if (this, where) == (number, "half") else content)
+        if this == number and where != "in place":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace_and_die(source, target):
+        replace(source, target)
+        if where == "in place" and next(replaces) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    replaces = iter(range(1, 100))
+    Path.write_bytes, os.replace = write_bytes, replace_and_die
+
+
+def start(folder, *arguments):
+    folder.mkdir(exist_ok=True)
+    process = FORKS.Process(target=train_in_a_process, args=(folder, *arguments))
+    process.start()
+    return process
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def uninterrupted(request, drawn, tmp_path_factory):
+    """A run from beginning to end: its folder's parent, recipe, seconds and result."""
+    folder = tmp_path_factory.mktemp("killed")
+    torch.save((drawn[0].images, drawn[0].labels), folder / "drawn.pt")
+    begin = time.monotonic()
+    start(folder / "whole", request.param).join()
+    seconds = time.monotonic() - begin
+    return folder, request.param, seconds, torch.load(folder / "whole" / "end.pt")
+
+
+# Ten of each recipe: seven at random, three in a write.
+IN_A_WRITE = [(1, "half"), (3, "written"), (3, "in place")]
+
+
+@pytest.mark.parametrize("moment", [*range(7), *IN_A_WRITE], ids=str)
+def test_a_killed_training_resumes_to_the_same_end(uninterrupted, moment):
+    parent, recipe, seconds, expected = uninterrupted
+    folder = parent / f"{moment}"
+    if isinstance(moment, tuple):
+        process = start(folder, recipe, moment)
+    else:
+        process = start(folder, recipe)
+        time.sleep(seconds * random.Random(f"{recipe} {moment}").random())
+        process.kill()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL or (folder / "end.pt").exists()
+
+    path = folder / "checkpoint.pt"
+    left = train.read_checkpoint(path) if path.exists() else {"history": []}  # never unreadable
+    if isinstance(moment, tuple):
+        number, where = moment
+        assert len(left["history"]) == (number if where == "in place" else number - 1)
+    again = start(folder, recipe)
+    again.join(60)
+    assert again.exitcode == 0
+    result = torch.load(folder / "end.pt")
+    assert result["history"] == expected["history"]
+    for name, weights in expected["weights"].items():
+        assert torch.equal(result["weights"][name], weights), name
+    if path.exists() and left["history"]:
+        assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.pt", "end.pt"]
+
+
+# ---------------------------------------------------------------- thirty on one empty folder
+
+
+STUDENTS = 30
+DIGITS = b"handwritten digits"
+
+
+class Faulty(http.server.SimpleHTTPRequestHandler):
+    """Serves the good files, with one fault."""
+
+    fault = ""
+    requests: list[str]
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        self.requests.append(self.path)
+        if self.fault == "hangs":
+            time.sleep(20)
+        elif self.fault == "busy" or (self.fault == "busy at first" and len(self.requests) < 4):
+            self.send_error(503)
+        elif self.fault in ("MNIST", "login page"):
+            self.answer(DIGITS if self.fault == "MNIST" else b"<html>Log in</html>")
+        else:
+            content = Path(self.directory, self.path[1:]).read_bytes()
+            cut = self.fault == "cuts" and self.chance.random() < 0.3
+            self.answer(content, len(content) // 2 if cut else None)
+
+    def answer(self, content, end=None):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        try:
+            self.wfile.write(content[:end])
+        except ConnectionError:  # torchvision asks once for the address only, and hangs up
+            pass
+        self.close_connection = True
+
+
+@pytest.fixture
+def serve(data_folder):
+    """A server of the good files, and what a process needs to know to ask it."""
+
+    class Handler(Faulty):
+        requests: list[str] = []
+        chance = random.Random(1)
+
+    directory = str(data.raw_folder(data_folder))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=directory)
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Handler.address = f"http://127.0.0.1:{server.server_port}"
+    yield Handler
+    server.shutdown()
+    server.server_close()
+
+
+def student_joins(barrier, address, published):
+    """What the test would monkeypatch, but in a process of its own."""
+    from torchvision.datasets import FashionMNIST
+
+    torch.set_num_threads(1)
+    FashionMNIST.mirrors = [address]
+    data.FILES = published
+    data.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
+    data.DOWNLOAD_TIMEOUT, data.PAUSES = 1, (0.1, 0.1, 0.2)
+    data.synthetic.generate = partial(data.synthetic.generate, 100, 50)
+    globals()["ready"] = barrier
+
+
+def student_loads(root, source):
+    globals()["ready"].wait()
+    try:
+        loaded = data.load(root, source, validation=0)
+    except CourseError as error:
+        return str(error)
+    return loaded.source, int(loaded.train.images.sum()), len(loaded.test)
+
+
+def thirty_load(root, serve, source="zalando"):
+    given = (FORKS.Barrier(STUDENTS), serve.address, data.FILES)
+    with FORKS.Pool(STUDENTS, student_joins, given) as pool:
+        return pool.starmap(student_loads, [(root, source)] * STUDENTS, chunksize=1)
+
+
+def whole_files(root):
+    """The names of the files that a student would see; each must be a whole one."""
+    files = [path for path in data.raw_folder(root).iterdir() if path.name[0] != "."]
+    for path in files:
+        data.verify(path)
+    assert not list(data.raw_folder(root).glob(".downloading-*"))
+    return sorted(path.name for path in files)
+
+
+@pytest.mark.parametrize("fault", ["", "cuts", "busy at first"])
+def test_thirty_processes_fetch_the_files_once(serve, tmp_path, drawn, fault):
+    serve.fault = fault
+    answers = thirty_load(tmp_path / "new", serve)
+    assert answers == [("zalando", int(drawn[0].images.sum()), 200)] * STUDENTS
+    assert whole_files(tmp_path / "new") == sorted(data.FILES)
+    # torchvision asks twice for each file: for the address after redirections, then for the content
+    assert len(serve.requests) == 8 if not fault else 8 < len(serve.requests) < 8 + 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "asked"),
+    [
+        ("busy", "HTTP Error 503", 4),
+        ("MNIST", "the server has MNIST, the handwritten digits", 2),
+        ("login page", "a web page came instead; does this network ask you to log in", 2),
+        ("hangs", "timed out", 1),
+    ],
+)
+def test_thirty_processes_and_a_server_that_has_nothing(serve, tmp_path, fault, message, asked):
+    serve.fault = fault
+    begin = time.monotonic()
+    answers = thirty_load(tmp_path / "new", serve)
+    assert all(message in answer and "FMNIST_DATA" in answer for answer in answers)
+    assert whole_files(tmp_path / "new") == []
+    assert len(serve.requests) < 3 * asked  # a few may come late, but not all thirty in turn
+    assert time.monotonic() - begin < 15
+
+
+def test_thirty_processes_go_on_with_the_stand_in(serve, tmp_path):
+    serve.fault = "hangs"
+    answers = thirty_load(tmp_path / "new", serve, "auto")
+    assert {answer[0] for answer in answers} == {"synthetic"}
+
+
+def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, monkeypatch, drawn):
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.setattr(FashionMNIST, "mirrors", [serve.address])
+    left = data.raw_folder(tmp_path) / ".downloading-abc"
+    left.mkdir(parents=True)
+    (left / "train-images-idx3-ubyte.gz").write_bytes(b"half")
+    assert torch.equal(data.load(tmp_path, validation=0).train.images, drawn[0].images)
+    assert not left.exists()
+
+
+def load_without_rights(root):
+    if os.geteuid() == 0:
+        os.setgid(65534), os.setuid(65534)
+    try:
+        Path(root, "new").touch()
+    except PermissionError:
+        return data.load(root, "zalando", validation=0).source
+    return "the folder can be written"
+
+
+def test_a_folder_that_is_read_only(data_folder):
+    for path in (data_folder, *data_folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in data_folder.parents:
+        if "pytest" in str(parent):  # whose folders only their owner may enter
+            parent.chmod(0o755)
+    with FORKS.Pool(1, student_joins, (None, "http://127.0.0.1:9", data.FILES)) as pool:
+        assert pool.apply(load_without_rights, (data_folder,)) == "zalando"
+    data_folder.chmod(0o755)
