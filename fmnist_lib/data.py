@@ -296,7 +296,9 @@ def read_files(root: Path, part: str) -> Split:
 
     Raises CourseError when these are no images with their labels.
     """
-    paths = [raw_folder(root) / f"{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+    paths = [
+        raw_folder(root) / f"{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")
+    ]
     images, labels = map(read_idx, paths)
     if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
         raise CourseError(

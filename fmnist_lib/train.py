@@ -127,6 +127,8 @@ def fit(
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
     recipe = {
+        "source": train.source,
+        "train_images": len(train),
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "momentum": momentum,

@@ -9,7 +9,10 @@ import gzip
 import hashlib
 import os
 import shutil
+import socket
 import struct
+import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -81,6 +84,28 @@ def open_browser():
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str):
+    """A file system of its own in a folder, of so many bytes (as mount has them: "8m")."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def traces_of_this_machine(text: str) -> list[str]:
+    """Which of home folder, host name and environment variables occur in a text.
+
+    Those that are too short to be told from a word, or from a picture in base64, are left out.
+    """
+    secrets = [f"{Path.home()}{os.sep}", *(x for x in os.environ.values() if len(x) >= 16)]
+    secrets += [name for name in [socket.gethostname()] if len(name) >= 8]
+    return [secret for secret in secrets if secret in text]
 
 
 def idx_bytes(array: torch.Tensor) -> bytes:

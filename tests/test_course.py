@@ -1,6 +1,7 @@
 """The `fmnist` command, whole runs, results on disk."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import nbformat
 import papermill
 import pytest
 import torch
+from conftest import small_disk, traces_of_this_machine
 from nbformat.v4 import new_code_cell, new_notebook
 
 from fmnist_lib import data, evaluate, train
@@ -61,9 +63,7 @@ def written(tmp_path, drawn):
     return tmp_path
 
 
-def write_run(
-    folder, drawn, parameters=None, source="synthetic", best=0.8, last_loss=0.3, **test
-):
+def write_run(folder, drawn, parameters=None, source="synthetic", best=0.8, last_loss=0.3, **test):
     history = [
         train.Epoch(n, 3, loss, 0.5, 0.9, accuracy, test, 2.0, 0.5)
         for n, loss, accuracy, test in
@@ -235,10 +235,18 @@ def project(tmp_path, monkeypatch):
 
 QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
          "-p", "test_queries", "300", "-p", "mistakes_shown", "6",
-         "-p", "disturbed_images", "300"]  # fmt: skip
+         "-p", "disturbed_images", "300", "-p", "batch_sizes", "75"]  # fmt: skip
 
 
-def test_the_course_runs_from_one_command(project, capsys):
+def test_the_course_runs_from_one_command(project, capsys, tmp_path_factory, monkeypatch):
+    planted = {
+        "HOME": str(tmp_path_factory.mktemp("alice")),
+        "USER": "alice-of-class-4",
+        "LOGNAME": "alice-of-class-4",
+        "ACCESS_TOKEN": "a-secret-token-of-alice",
+    }
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
     status = cli.main(["run", "--name", "quick", "-p", "data_source", "synthetic", *QUICK])
     printed = capsys.readouterr().out
     folder = project / "runs" / "quick"
@@ -254,25 +262,94 @@ def test_the_course_runs_from_one_command(project, capsys):
         executed = nbformat.read(folder / path.name, as_version=4)
         text = "".join(str(cell.get("outputs")) for cell in executed.cells)
         assert "GENERATED IMAGES" in text or path.stem == "06_compare_runs"  # about stored runs
+        assert not any(value in str(executed) for value in planted.values())
+        assert traces_of_this_machine(str(executed)) == []
+        assert str(data.project_root()) not in str(executed)
         assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
-def test_a_failing_cell_leaves_the_notebook_and_a_message(project, drawn, monkeypatch, capsys):
-    path = project / "09_fails.ipynb"
-    cells = [
-        new_code_cell("epochs: int = 1  # passes", metadata={"tags": ["parameters"]}),
-        new_code_cell("1 / 0"),
+@pytest.fixture
+def tiny_course(project, drawn, monkeypatch):
+    """Make a function that replaces the course by notebooks of a few cells."""
+    parameters = [
+        "epochs: int = 1  # passes",
+        'run_folder: str = "runs/x"  # where the result goes',
+        "resume: bool = False  # go on",
     ]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
-    monkeypatch.setattr(run, "notebooks", lambda: [path])
+    result = """import pathlib
+folder = pathlib.Path(run_folder)
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "metrics.json").write_text("{}")"""
     loaded = data.FashionMNIST(*drawn, drawn[1], "synthetic")
     monkeypatch.setattr(run.data, "load", lambda source: loaded)
-    assert cli.main(["run", "--name", "bad"]) == 1
+    monkeypatch.setattr(run, "print_summary", lambda folder: None)
+
+    def write(**sources):
+        paths = [project / f"{name}.ipynb" for name in sources]
+        first = new_code_cell("\n".join(parameters), metadata={"tags": ["parameters"]})
+        for path, source in zip(paths, sources.values()):
+            cells = [first, new_code_cell(result), new_code_cell(source), new_code_cell("1 + 1")]
+            nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": PYTHON}), path)
+        monkeypatch.setattr(run, "notebooks", lambda: paths)
+        return project / "runs" / "mine"
+
+    return write
+
+
+PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def test_a_failing_cell_leaves_the_notebook_and_a_message(tiny_course, capsys):
+    folder = tiny_course(good="2", bad="1 / 0")
+    assert cli.main(["run", "--name", "mine"]) == 1
     message = capsys.readouterr().err
-    output = project / "runs" / "bad" / path.name
-    assert "ZeroDivisionError: division by zero" in message and str(output) in message
-    assert "1 / 0" in output.read_text() and not (output.parent / "metrics.json").exists()
+    assert "bad.ipynb failed in cell 4: ZeroDivisionError: division by zero" in message
+    assert str(folder / "bad.ipynb") in message
+    cells = nbformat.read(folder / "bad.ipynb", as_version=4).cells
+    failed = next(cell for cell in cells if cell.source == "1 / 0")
+    assert failed.outputs[0].ename == "ZeroDivisionError" and not cells[-1].execution_count
+    assert (folder / "good" / "metrics.json").exists()
+    assert not (folder / "bad" / "metrics.json").exists()
+
+
+def test_a_kernel_that_dies(tiny_course, capsys):
+    folder = tiny_course(bad="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert cli.main(["run", "--name", "mine"]) == 1
+    assert "its kernel died, as it does when the memory is full" in capsys.readouterr().err
+    assert not (folder / "bad" / "metrics.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends Ctrl-C as POSIX does")
+def test_a_stopped_run_goes_on_where_it_was(tiny_course, capsys):
+    interrupt = """import os, signal, time
+if not resume:
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)"""
+    folder = tiny_course(first="2", second=interrupt, third="3")
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2"]) == 130
+    logging.disable(logging.NOTSET)
+    assert "fmnist run --name mine -p epochs 2 --resume" in capsys.readouterr().err
+    assert run.is_complete(folder / "first.ipynb")
+    assert not run.is_complete(folder / "second.ipynb")
+    before = (folder / "first.ipynb").stat().st_mtime_ns
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2", "--resume"]) == 0
+    assert (folder / "first.ipynb").stat().st_mtime_ns == before
+    assert all(run.is_complete(folder / f"{name}.ipynb") for name in ("first", "second", "third"))
+
+
+def test_nothing_to_go_on_with(project, capsys):
+    assert cli.main(["run", "--name", "never", "--resume"]) == 1
+    assert "to go on with. Give the --name of a stopped run" in capsys.readouterr().err
+
+
+def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsys):
+    (project / "runs").mkdir()
+    with small_disk(project / "runs", "2m"):
+        folder = tiny_course(first="2", second="print('much ' * 1_000_000)")
+        assert cli.main(["run", "--name", "mine"]) == 1
+        assert "can't be written: No space left on device. Make room" in capsys.readouterr().err
+        assert run.is_complete(folder / "first.ipynb")
+        assert (folder / "first" / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(

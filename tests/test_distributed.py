@@ -120,6 +120,20 @@ def test_a_batch_too_small_to_share(environment, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends Ctrl-C as POSIX does")
+def test_a_training_stopped_with_ctrl_c_says_how_to_go_on(environment, tmp_path):
+    process = start(environment, tmp_path, "--epochs", "400")
+    for line in process.stdout:
+        if re.match("epoch +2/", line):
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert errors.strip().endswith("The same command goes on after the last complete epoch.")
+    assert len(train.read_checkpoint(tmp_path / "checkpoint.pt")["history"]) >= 2
+    assert not (tmp_path / "metrics.json").exists()
+
+
 def test_every_parameter_of_fit_is_an_option():
     options = vars(train_command.parser().parse_args(["--out", "x", "--flip", "--shift", "2"]))
     assert options["flip"] is True and options["shift"] == 2 and options["nesterov"] is False

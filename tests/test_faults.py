@@ -6,8 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from functools import partial
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import small_disk
 
 from fmnist_lib import data, train
 from fmnist_lib.data import Split
@@ -127,6 +126,31 @@ def test_a_killed_training_resumes_to_the_same_end(uninterrupted, moment):
         assert torch.equal(result["weights"][name], weights), name
     if path.exists() and left["history"]:
         assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.pt", "end.pt"]
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(drawn, tmp_path):
+    recipe = {"epochs": 3, "device": "cpu", "dtype": "float32"}
+    torch.manual_seed(0)
+    whole = Net()
+    expected = [row.train_loss for row in train.fit(whole, *drawn, **recipe)]
+
+    recipe |= {"checkpoint": tmp_path / "disk" / "checkpoint.pt", "resume": True}
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk", "8m"):  # one checkpoint has 5 MB, two find no place
+        torch.manual_seed(0)
+        run = train.fit(Net(), *drawn, **recipe)
+        assert next(run).train_loss == expected[0]
+        with pytest.raises(CourseError, match=r"can't be written: No space left.*is as it was"):
+            next(run)
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["checkpoint.pt"]
+        left = train.read_checkpoint(recipe["checkpoint"])
+    assert len(left["history"]) == 1
+    recipe["checkpoint"] = tmp_path / "checkpoint.pt"  # where there is room
+    train.write_checkpoint(recipe["checkpoint"], left)
+    resumed = Net()
+    assert [row.train_loss for row in train.fit(resumed, *drawn, **recipe)] == expected
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], weights)
 
 
 # ---------------------------------------------------------------- thirty on one empty folder

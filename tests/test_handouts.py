@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from conftest import QUICK, open_browser
+from conftest import QUICK, open_browser, traces_of_this_machine
 from pypdf import PdfReader
 
 from fmnist_lib.course import cli, doctor, handouts, run, student
@@ -182,6 +182,15 @@ def test_all_files_are_made(built):
     assert "count its parameters by hand" in index and "Running all cells took" in index
     for link in re.findall(r'href="([^"#]+)"', index):
         assert (built / link).exists(), link
+
+
+def test_nothing_of_this_machine_is_in_a_handout(built):
+    for path in built.rglob("02*"):
+        if path.suffix == ".pdf":
+            text = " ".join(page.extract_text() for page in PdfReader(path).pages)
+        else:
+            text = path.read_text(encoding="utf-8")
+        assert len(text) > 1000 and traces_of_this_machine(text) == [], path
 
 
 def test_a_second_run_makes_only_what_changed(built, capsys):

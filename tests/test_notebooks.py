@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from conftest import traces_of_this_machine
 
 from fmnist_lib.course import run
 
@@ -20,12 +21,12 @@ EXPECTED_PARAMETERS = {
     "02_build_cnn": {"data_source", "image_number", "seed"},
     "03_train_sgd": {
         "data_source", "epochs", "batch_size", "learning_rate", "momentum", "seed", "device",
-        "dtype", "train_images", "subset_images", "published_report", "run_folder",
+        "dtype", "train_images", "subset_images", "published_report", "run_folder", "resume",
     },
     "04_confusion_matrix": {"data_source", "run_folder", "network", "mistakes_shown"},
     "05_train_better": {
         "data_source", "step", "epochs", "seed", "device", "dtype", "train_images",
-        "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder",
+        "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
     },
     "06_compare_runs": {"runs", "runs_on"},
     "07_many_processes": {
@@ -71,6 +72,10 @@ def test_outputs_are_clean(notebook):
             text += output.get("text", "")
             for folder in FOLDERS_OF_A_MACHINE:
                 assert folder not in text, text
+
+
+def test_nothing_of_this_machine_is_in_the_file(notebook):
+    assert traces_of_this_machine(notebook.path.read_text(encoding="utf-8")) == []
 
 
 def test_stored_outputs_are_about_the_real_data(notebook):

@@ -142,8 +142,8 @@ def test_alt_text_states_the_numbers_of_the_run(figures):
 def test_a_diverged_run_is_named_in_the_figure(figures):
     titles = [ax.get_title() for ax in figures["run_curves"].axes]
     assert "learning_rate 0.01, 1 diverged" in titles and "learning_rate 0.1" in titles
-    labels = [text.get_text() for text in figures["accuracy_by_parameter"].axes[0].get_xticklabels()]
-    assert labels == ["0.01\n1 diverged", "0.1"]
+    ticks = figures["accuracy_by_parameter"].axes[0].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["0.01\n1 diverged", "0.1"]
 
 
 def test_pyplot_is_left_alone(figures):

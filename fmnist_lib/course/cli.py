@@ -17,6 +17,9 @@ def parser() -> argparse.ArgumentParser:
         "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
         help="a notebook parameter, such as -p epochs 2; can be given several times",
     )  # fmt: skip
+    run.add_argument(
+        "--resume", action="store_true", help="go on with the run of this --name that was stopped"
+    )
     sweep = commands.add_parser(
         "sweep", help="run a notebook with every combination of values, then compare the runs"
     )
@@ -84,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options) -> int:
     from fmnist_lib.course import run
 
-    run.run_course(options.name, options.parameters)
+    run.run_course(options.name, options.parameters, options.resume)
     return 0
 
 

@@ -182,8 +182,8 @@ def require_finished(runs: pd.DataFrame) -> None:
     """CourseError when every one of the runs diverged, so that there is nothing to compare."""
     if runs["diverged"].all():
         raise CourseError(
-            "Every run diverged, so there is no accuracy to compare. Run again with smaller learning "
-            "rates."
+            "Every run diverged, so there is no accuracy to compare. Run again with smaller "
+            "learning rates."
         )
 
 

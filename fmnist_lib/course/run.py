@@ -2,7 +2,11 @@
 
 import base64
 import difflib
+import json
+import logging
+import os
 import re
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -11,9 +15,10 @@ from pathlib import Path
 import nbclient
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from fmnist_lib import data, train
+from fmnist_lib import data, files, train
 from fmnist_lib.course import results
 from fmnist_lib.errors import CourseError
 
@@ -22,8 +27,9 @@ SHARE_A_RUN = ("03_train_sgd", "04_confusion_matrix")  # 4 looks at what 3 train
 CELL_SECONDS = 60  # more of a reader's patience than a cell should take
 # On generated images there is no published result to reproduce, and notebook 5's network is slower.
 STAND_IN_EPOCHS = {"03_train_sgd": 8, "05_train_better": 3}
-# A kernel warns that its sockets are not encrypted; they are on this machine's loopback only.
-QUIET = ["--IPKernelApp.log_level=40"]
+# A kernel warns that its sockets are not encrypted; they are on this machine's loopback only. And
+# when it is interrupted it reports an error of its own.
+QUIET = ["--IPKernelApp.log_level=50"]
 
 
 def notebooks() -> list[Path]:
@@ -63,11 +69,15 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     return values
 
 
-def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) -> Path:
+def run_course(
+    name: str | None = None, parameters: list[tuple[str, str]] = (), resume: bool = False
+) -> Path:
     """Execute every notebook into `runs/<name>/` and print what came out; returns that folder.
 
     name: default is the date and time. parameters: (name, text) pairs; each notebook takes those
     that it knows. On generated images the default is `STAND_IN_EPOCHS`.
+    resume: go on with the run of this name that was stopped: notebooks that are complete stay as
+        they are, and a training goes on after its last complete epoch.
 
     Raises CourseError before anything runs when a name, a value, the device or the data is wrong,
     and when a cell fails; the notebook as far as it ran is then in the folder.
@@ -83,8 +93,12 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
         raise CourseError(
             f"--name {name!r} is not the name of a folder. Leave out slashes and dots."
         )
-    if folder.exists():
-        raise CourseError(f"{folder} exists already. Choose another --name, or delete it.")
+    if folder.exists() and not resume:
+        raise CourseError(
+            f"{folder} exists already. Choose another --name, delete it, or go on with it: --resume"
+        )
+    if resume and not folder.exists():
+        raise CourseError(f"There is no {folder} to go on with. Give the --name of a stopped run.")
     train.choose_device(given.get("device", "auto"))
     print(f"Data: looking in {data.data_root()}", flush=True)
     loaded = data.load(source=given.get("data_source", "auto"))
@@ -97,17 +111,52 @@ def run_course(name: str | None = None, parameters: list[tuple[str, str]] = ()) 
         )
 
     given["data_source"] = loaded.source
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=resume)
     for number, path in enumerate(sources, start=1):
         print(f"\n[{number}/{len(sources)}] {path.stem}", flush=True)
+        if resume and is_complete(folder / path.name):
+            print("complete already", flush=True)
+            continue
         own = folder if path.stem in SHARE_A_RUN else folder / path.stem
-        wanted = given | {"run_folder": str(own)}
+        wanted = given | {"run_folder": from_project(own), "resume": resume}
         if path.stem in fewer:
             wanted["epochs"] = fewer[path.stem]
-        parameters = {key: value for key, value in wanted.items() if key in inspected[path]}
-        execute(path, folder / path.name, parameters, cwd=path.parent, stdout_file=sys.stdout)
+        wanted = {key: value for key, value in wanted.items() if key in inspected[path]}
+        had_result = (own / "metrics.json").exists()
+        try:
+            execute(path, folder / path.name, wanted, cwd=path.parent, stdout_file=sys.stdout)
+        except CourseError:
+            if not had_result:  # a run that failed has none
+                (own / "metrics.json").unlink(missing_ok=True)
+            raise
+        except KeyboardInterrupt:
+            given_here = [text for pair in parameters for text in ("-p", *pair)]
+            command = shlex.join(["fmnist", "run", "--name", name, *given_here, "--resume"])
+            print(f"\nStopped. {folder} is kept; to go on from there: {command}", file=sys.stderr)
+            logging.disable()  # tasks that papermill has left behind complain when Python ends
+            raise
     print_summary(folder)
     return folder
+
+
+def from_project(path: Path) -> str:
+    """A path as it is counted from the project's folder; the whole path when it lies elsewhere."""
+    root = data.project_root()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def is_complete(executed: Path) -> bool:
+    """Whether every cell of a notebook was executed, none with an error.
+
+    papermill's own marks don't tell: it marks all cells as completed when it is interrupted.
+    """
+    try:
+        cells = nbformat.read(executed, as_version=4).cells
+    except (OSError, ValueError):  # none, or half a file
+        return False
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    failed = any(output.output_type == "error" for cell in code for output in cell.outputs)
+    return not failed and all(cell.execution_count for cell in code)
 
 
 def execute(source: Path, output: Path, parameters: dict, **options) -> None:
@@ -126,6 +175,28 @@ def execute(source: Path, output: Path, parameters: dict, **options) -> None:
             f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue} "
             f"The notebook as far as it ran, with the whole traceback: {output}"
         ) from error
+    except DeadKernelError as error:
+        raise CourseError(
+            f"{source.name}: its kernel died, as it does when the memory is full. The notebook as "
+            f"far as it ran: {output}"
+        ) from error
+    except OSError as error:
+        raise CourseError(
+            f"{error.filename or output} can't be written: {error.strerror or error}. Make room "
+            "and run again."
+        ) from error
+    finally:
+        if output.exists():
+            shorten_paths(output)
+
+
+def shorten_paths(executed: Path) -> None:
+    """Let the paths in an executed notebook begin in the project: it may be handed on."""
+    root = json.dumps(f"{data.project_root()}{os.sep}")[1:-1]  # as JSON has it
+    text = executed.read_text(encoding="utf-8")
+    if root in text:
+        with files.replacing(executed) as scratch:
+            scratch.write_text(text.replace(root, ""), encoding="utf-8")
 
 
 def print_summary(folder: Path) -> None:
@@ -157,7 +228,8 @@ def refresh(only: str = "") -> None:
         remove_widgets(notebook)
         write_running_time(notebook, time.perf_counter() - started)
         nbformat.validate(notebook)
-        nbformat.write(notebook, path)
+        with files.replacing(path) as scratch:
+            nbformat.write(notebook, scratch)
         write_readme_figure(notebook)
 
 

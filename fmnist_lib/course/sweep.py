@@ -26,7 +26,14 @@ from tqdm import tqdm
 
 from fmnist_lib import data
 from fmnist_lib.course import results
-from fmnist_lib.course.run import KERNEL, QUIET, execute, notebooks, parse_parameters
+from fmnist_lib.course.run import (
+    KERNEL,
+    QUIET,
+    execute,
+    notebooks,
+    parse_parameters,
+    shorten_paths,
+)
 from fmnist_lib.errors import CourseError
 
 LESSON = "lesson"  # tag of the cells that teach but add nothing to a run's result
@@ -257,6 +264,7 @@ def run_job(job: Job) -> str | None:
     if executed.exists():  # what it printed should name the place where it will lie
         text = executed.read_text(encoding="utf-8")
         executed.write_text(text.replace(str(attempt), str(target)), encoding="utf-8")
+        shorten_paths(executed)
     try:
         attempt.rename(target)
     except OSError:
