@@ -391,12 +391,13 @@ def read_checkpoint(path: str | Path) -> dict:
     if not path.is_file():
         raise CourseError(f"There is no checkpoint {path}. Run notebook 03 first: it writes one.")
     try:
-        _check_sizes(path)
+        _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        architecture, best = state["architecture"], state["best"]
-        state["source"], best["model"], int(best["epoch"]), float(best["validation_accuracy"])
+        architecture, best = str(state["architecture"]), state["best"]
+        state["source"], best["model"]
+        f"{best['epoch']:d} {best['validation_accuracy']:f}"  # fails unless these are numbers
         for row in state["history"]:
-            str(Epoch(**row))  # fails unless all is there and is a number
+            str(Epoch(**row))  # and this, unless all is there
     except Exception as error:  # torch.load raises nearly anything on a bad file
         raise CourseError(
             f"{path} is torn or is no checkpoint of this course. Delete it and run notebook 03 "
@@ -411,15 +412,16 @@ def read_checkpoint(path: str | Path) -> dict:
     return state
 
 
-def _check_sizes(path: Path) -> None:
-    """ValueError when a file would take more memory or time than a checkpoint: a zip bomb."""
+def _check_archive(path: Path) -> None:
+    """ValueError when a file is altered, or needs more than a checkpoint does: a zip bomb."""
     with zipfile.ZipFile(path) as archive:
-        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    pickles = sum(size for name, size in sizes.items() if name.endswith(".pkl"))
-    if max(path.stat().st_size, sum(sizes.values())) > LARGEST_CHECKPOINT:
-        raise ValueError(f"over {LARGEST_CHECKPOINT:,} bytes")
-    if pickles > LARGEST_PICKLE:
-        raise ValueError(f"over {LARGEST_PICKLE:,} bytes that are no tensors")
+        entries = archive.infolist()
+        pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
+        whole = max(path.stat().st_size, sum(entry.file_size for entry in entries))
+        if whole > LARGEST_CHECKPOINT or pickles > LARGEST_PICKLE:
+            raise ValueError(f"{whole:,} bytes, {pickles:,} of them no tensors")
+        if altered := archive.testzip():
+            raise ValueError(f"{altered} is not as it was written")
 
 
 def load_model(path: str | Path) -> tuple[nn.Module, dict]:
@@ -488,20 +490,31 @@ def _restore(
             "checkpoint file, delete this one, or set resume=False."
         )
     _load_weights(model, state["model"], path)
+    history = [Epoch(**row) for row in state["history"]]
+    kinds = _kinds(optimizer, scheduler)
     try:
         if averaged:
             averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
         random.set_state(state["random"])
+        # What follows would fail at the first step only.
         for weights, kept in optimizer.state.items():
             if kept.get("momentum_buffer") is not None:
-                kept["momentum_buffer"].view_as(weights)  # PyTorch would fail at the first step
+                kept["momentum_buffer"].view_as(weights)
+        steps = len(history) * math.ceil(recipe["train_images"] / recipe["batch_size"])
+        if scheduler.last_epoch != steps or _kinds(optimizer, scheduler) != kinds:
+            raise ValueError("its optimizer is at another place than its history.")
     except Exception as error:  # these raise nearly anything on what another program has written
         raise CourseError(
             f"{path} can't be resumed from: {error} Delete it, and train again from the start."
         ) from error
-    return [Epoch(**row) for row in state["history"]], state["best"]
+    return history, state["best"]
+
+
+def _kinds(optimizer: optim.Optimizer, scheduler: optim.lr_scheduler.LRScheduler) -> list[dict]:
+    settings = [*optimizer.param_groups, scheduler.state_dict()]
+    return [{name: type(value) for name, value in setting.items()} for setting in settings]
 
 
 def _check_recipe(epochs: int, recipe: dict, images: int) -> None:

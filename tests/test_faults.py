@@ -2,7 +2,6 @@
 
 import hashlib
 import http.server
-import multiprocessing
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_disk
+from conftest import FORKS, small_disk
 
 from fmnist_lib import data, train
 from fmnist_lib.data import Split
@@ -21,10 +20,6 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can't fork")
-# Its processes are forked from one that has imported all this but computed nothing: they start in
-# milliseconds, and OpenMP, which doesn't survive a fork, is as new in each.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["fmnist_lib.train", "torchvision.datasets", "test_faults"])
 
 
 # --------------------------------------------------------------------- killed while training

@@ -1,9 +1,17 @@
 """The files that install the course agree with each other."""
 
+import json
+import os
 import re
+import subprocess
+import sys
+import time
 import tomllib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 
@@ -53,3 +61,48 @@ def test_the_packages_promised_to_users_are_listed():
     promised = {"torch", "torchvision", "pandas", "matplotlib", "seaborn", "jupyterlab", "nbval",
                 "papermill"}  # fmt: skip
     assert promised <= names
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's list of sockets")
+def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
+    makefile = (ROOT / "Makefile").read_text()
+    (options,) = re.findall(r"^\t\$\(BIN\)/jupyter lab (.*)$", makefile, flags=re.M)
+    assert options == "my_notebooks"  # whatever else it is given has to be tried below, too
+    runtime = tmp_path / "runtime"
+    root = ["--allow-root"] if os.geteuid() == 0 else []
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyter", "lab", str(tmp_path), "--no-browser", "--port=0", *root],
+        env=os.environ | {"JUPYTER_RUNTIME_DIR": str(runtime)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not (said := list(runtime.glob("jpserver-*.json"))) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        said = json.loads(said[0].read_text())
+        assert len(said["token"]) >= 40 and not said["password"]
+        for token, status in (("", 403), (said["token"], 200)):
+            assert get(f"{said['url']}api/contents?token={token}") == status
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        own = {line[1] for line in lines if line[3] == "0A" and line[9] in sockets(server.pid)}
+        assert f"0100007F:{said['port']:04X}" in own  # 127.0.0.1, little-endian
+        assert {address.partition(":")[0] for address in own} == {"0100007F"}
+        assert not sockets(server.pid) & {
+            line.split()[9] for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]
+            if not line.split()[1].startswith("0" * 24 + "01000000") and line.split()[3] == "0A"
+        }  # fmt: skip
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def get(url):
+    try:
+        return urllib.request.urlopen(url).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def sockets(pid):
+    """The numbers of a process's sockets."""
+    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
