@@ -10,6 +10,7 @@ import hashlib
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -45,7 +46,11 @@ QUICK = {
 }
 
 
-def pytest_configure():
+def pytest_configure(config):
+    # A job in the background of a shell ignores Ctrl-C, and so would the processes of the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput"):
+        return  # a worker of pytest-xdist: they are made already
     shutil.rmtree(COPIES, ignore_errors=True)
     COPIES.mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -92,7 +97,7 @@ def open_browser():
 FORKS = None
 if os.name != "nt":  # Windows can't fork
     FORKS = multiprocessing.get_context("forkserver")
-    FORKS.set_forkserver_preload(["fmnist_lib.train", "pandas", "torchvision.datasets"])
+    FORKS.set_forkserver_preload(["torchvision.datasets", "test_faults", "test_hostile"])
 
 
 @contextmanager

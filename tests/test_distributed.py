@@ -122,7 +122,7 @@ def test_a_batch_too_small_to_share(environment, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends Ctrl-C as POSIX does")
 def test_a_training_stopped_with_ctrl_c_says_how_to_go_on(environment, tmp_path):
-    process = start(environment, tmp_path, "--epochs", "400")
+    process = start(environment, tmp_path, "--epochs", "100")
     for line in process.stdout:
         if re.match("epoch +2/", line):
             process.send_signal(signal.SIGINT)

@@ -518,8 +518,8 @@ PLACES = [
     ("architecture",), ("best",), ("best", "model"), WEIGHT, ("best", "epoch"), ("history",),
     ("history", 0), ("history", 0, "epoch"), ("history", 0, "seconds"), ("source",), ("recipe",),
     ("model",), ("model", "fc1.bias"), ("optimizer",), ("optimizer", "state"), ("scheduler",),
-    ("scheduler", "last_epoch"), ("optimizer", "param_groups"), ("optimizer", "param_groups", 0, "lr"),
-    ("random",), ("averaged",),
+    ("scheduler", "last_epoch"), ("optimizer", "param_groups"),
+    ("optimizer", "param_groups", 0, "lr"), ("random",), ("averaged",),
 ]  # fmt: skip
 VALUES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
