@@ -64,6 +64,10 @@ def parser() -> argparse.ArgumentParser:
         "notebooks", help="execute the notebooks in place (for those who edit the course)"
     )
     notebooks.add_argument("only", nargs="?", default="", help="part of a name, such as 03")
+    publish = commands.add_parser(
+        "publish", help="write links to Colab and Binder into the notebooks (for those who publish)"
+    )
+    publish.add_argument("repository", metavar="OWNER/NAME", help="on GitHub")
     return top
 
 
@@ -165,6 +169,15 @@ def _notebooks(options) -> int:
     return 0
 
 
+def _publish(options) -> int:
+    from fmnist_lib.course import publish
+
+    for path in publish.publish(options.repository):
+        print(f"changed   {path}")
+    print("Now run `fmnist notebooks`, which executes the new cells, and commit.")
+    return 0
+
+
 COMMANDS = {
     "run": _run,
     "sweep": _sweep,
@@ -174,6 +187,7 @@ COMMANDS = {
     "student": _student,
     "handouts": _handouts,
     "notebooks": _notebooks,
+    "publish": _publish,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""`fmnist publish OWNER/NAME`: links to Colab and Binder, for a repository of that name on GitHub.
+
+The course doesn't know where it is published; whoever publishes it, or a fork, runs this once.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from fmnist_lib import data, files
+from fmnist_lib.course.run import notebooks
+from fmnist_lib.errors import CourseError
+
+COLAB = "colab"  # tag of the cell that installs the course there
+BADGES = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{repository}/blob/HEAD/notebooks/{name})\n"
+    "[![Open on Binder](https://mybinder.org/badge_logo.svg)]"
+    "(https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks/{name})"
+)
+OLD_BADGES = r"\[!\[Open in Colab\][^\n]*\n\[!\[Open on Binder\][^\n]*\n*"
+# Colab opens a notebook alone, without the files around it. Elsewhere the cell does nothing.
+INSTALL = """\
+import sys
+
+if "google.colab" in sys.modules:  # on Colab: fetch the course around this notebook
+    !git clone --quiet --depth 1 https://github.com/{repository} /content/course
+    %pip install --quiet -e /content/course
+    %cd -q /content/course/notebooks
+    sys.path.insert(0, "/content/course")"""
+
+
+def publish(repository: str) -> list[Path]:
+    """Write badges into README.md and every notebook, and an install cell; returns what changed.
+
+    repository: "OWNER/NAME" on GitHub. Links to another one are replaced. Raises CourseError when
+    it is no such name.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise CourseError(f"{repository!r} is not OWNER/NAME, as in zalandoresearch/fashion-mnist.")
+    changed = []
+    for path in notebooks():
+        notebook = nbformat.read(path, as_version=4)
+        before = nbformat.writes(notebook)
+        add_links(notebook, repository, path.name)
+        changed += _write(path, before, nbformat.writes(notebook))
+    readme = data.project_root() / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    first = notebooks()[0].name
+    return changed + _write(readme, before, with_badges(before, repository, first))
+
+
+def add_links(notebook: NotebookNode, repository: str, name: str) -> None:
+    """Badges under the title of a notebook, and the cell that installs the course on Colab."""
+    title = notebook.cells[0]
+    title.source = with_badges(title.source, repository, name)
+    source = INSTALL.format(repository=repository)
+    for cell in notebook.cells:
+        if COLAB in cell.metadata.get("tags", []):
+            cell.source = source
+            return
+    notebook.cells.insert(1, new_code_cell(source, metadata={"tags": [COLAB]}))
+
+
+def with_badges(text: str, repository: str, name: str) -> str:
+    """A text whose first line is a title, with the badges behind it."""
+    title, _, rest = re.sub(OLD_BADGES, "", text).partition("\n")
+    badges = BADGES.format(repository=repository, name=name)
+    return f"{title}\n\n{badges}\n\n{rest.lstrip()}"
+
+
+def _write(path: Path, before: str, after: str) -> list[Path]:
+    if after == before:
+        return []
+    with files.replacing(path) as scratch:
+        scratch.write_text(after, encoding="utf-8")
+    return [path]
