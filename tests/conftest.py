@@ -7,7 +7,6 @@ solutions pasted in, so every check has to pass there.
 
 import gzip
 import hashlib
-import multiprocessing
 import os
 import shutil
 import signal
@@ -90,14 +89,6 @@ def open_browser():
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
-
-
-# Processes that are forked from one that has imported all this but computed nothing: they start in
-# milliseconds, and OpenMP, which doesn't survive a fork, is as new in each.
-FORKS = None
-if os.name != "nt":  # Windows can't fork
-    FORKS = multiprocessing.get_context("forkserver")
-    FORKS.set_forkserver_preload(["torchvision.datasets", "test_faults", "test_hostile"])
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Faults injected: processes killed, thirty at once on one folder, bad servers, a full disk."""
 
-import hashlib
 import http.server
 import os
 import random
@@ -12,10 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FORKS, small_disk
+from conftest import small_disk
+from forked import (
+    DIGITS,
+    FORKS,
+    RECIPES,
+    load_without_rights,
+    student_joins,
+    student_loads,
+    train_in_a_process,
+)
 
 from fmnist_lib import data, train
-from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
 
@@ -23,53 +30,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can't fork")
 
 
 # --------------------------------------------------------------------- killed while training
-
-
-RECIPES = {
-    "published": {},
-    "every option": {
-        "nesterov": True, "weight_decay": 1e-3, "schedule": "one-cycle", "label_smoothing": 0.1,
-        "flip": True, "shift": 2, "erase": 5, "average": 0.9,
-    },
-}  # fmt: skip
-
-
-def train_in_a_process(folder: Path, recipe: str, die_in_write: tuple[int, str] | None = None):
-    """Train, resuming what is there; die in the so-many-th write of a checkpoint if told to."""
-    torch.set_num_threads(1)
-    images, labels = torch.load(folder.parent / "drawn.pt")
-    split = Split(images, labels, "synthetic")
-    if die_in_write:
-        _die(*die_in_write)
-    torch.manual_seed(0)
-    net = Net()
-    history = list(
-        train.fit(
-            net, split[:400], split[400:], epochs=5, device="cpu", dtype="float32",
-            checkpoint=folder / "checkpoint.pt", resume=True, **RECIPES[recipe],
-        )
-    )  # fmt: skip
-    rows = [(row.epoch, row.train_loss, row.validation_loss) for row in history]
-    torch.save({"weights": net.state_dict(), "history": rows}, folder / "end.pt")
-
-
-def _die(number: int, where: str):
-    """In write `number`: with half of the bytes written, all of them, or all in their place."""
-    writes, write, replace = iter(range(1, 100)), Path.write_bytes, os.replace
-
-    def write_bytes(path, content):
-        this = next(writes)
-        write(path, content[: len(content) // 2] if (this, where) == (number, "half") else content)
-        if this == number and where != "in place":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def replace_and_die(source, target):
-        replace(source, target)
-        if where == "in place" and next(replaces) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    replaces = iter(range(1, 100))
-    Path.write_bytes, os.replace = write_bytes, replace_and_die
 
 
 def start(folder, *arguments):
@@ -152,7 +112,6 @@ def test_a_full_disk_keeps_the_last_checkpoint(drawn, tmp_path):
 
 
 STUDENTS = 30
-DIGITS = b"handwritten digits"
 
 
 class Faulty(http.server.SimpleHTTPRequestHandler):
@@ -207,28 +166,6 @@ def serve(data_folder):
     yield Handler
     server.shutdown()
     server.server_close()
-
-
-def student_joins(barrier, address, published):
-    """What the test would monkeypatch, but in a process of its own."""
-    from torchvision.datasets import FashionMNIST
-
-    torch.set_num_threads(1)
-    FashionMNIST.mirrors = [address]
-    data.FILES = published
-    data.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
-    data.DOWNLOAD_TIMEOUT, data.PAUSES = 1, (0.1, 0.1, 0.2)
-    data.synthetic.generate = partial(data.synthetic.generate, 100, 50)
-    globals()["ready"] = barrier
-
-
-def student_loads(root, source):
-    globals()["ready"].wait()
-    try:
-        loaded = data.load(root, source, validation=0)
-    except CourseError as error:
-        return str(error)
-    return loaded.source, int(loaded.train.images.sum()), len(loaded.test)
 
 
 def thirty_load(root, serve, source="zalando"):
@@ -288,16 +225,6 @@ def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, monkeypatch,
     (left / "train-images-idx3-ubyte.gz").write_bytes(b"half")
     assert torch.equal(data.load(tmp_path, validation=0).train.images, drawn[0].images)
     assert not left.exists()
-
-
-def load_without_rights(root):
-    if os.geteuid() == 0:
-        os.setgid(65534), os.setuid(65534)
-    try:
-        Path(root, "new").touch()
-    except PermissionError:
-        return data.load(root, "zalando", validation=0).source
-    return "the folder can be written"
 
 
 def test_a_folder_that_is_read_only(data_folder):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FORKS
+from forked import FORKS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

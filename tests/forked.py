@@ -1,0 +1,105 @@
+"""What the processes run that are forked by tests; it imports little, as each of them does so."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from fmnist_lib import data, train
+from fmnist_lib.data import Split
+from fmnist_lib.errors import CourseError
+from fmnist_lib.model import Net
+
+# They are forked from a process that has imported PyTorch but computed nothing: they start in
+# milliseconds, and OpenMP, which doesn't survive a fork, is as new in each.
+FORKS = None
+if os.name != "nt":  # Windows can't fork
+    FORKS = multiprocessing.get_context("forkserver")
+    FORKS.set_forkserver_preload(["fmnist_lib.train", "torchvision.datasets", "pandas"])
+
+
+RECIPES = {
+    "published": {},
+    "every option": {
+        "nesterov": True, "weight_decay": 1e-3, "schedule": "one-cycle", "label_smoothing": 0.1,
+        "flip": True, "shift": 2, "erase": 5, "average": 0.9,
+    },
+}  # fmt: skip
+
+
+def train_in_a_process(folder: Path, recipe: str, die_in_write: tuple[int, str] | None = None):
+    """Train, resuming what is there; die in the so-many-th write of a checkpoint if told to."""
+    torch.set_num_threads(1)
+    images, labels = torch.load(folder.parent / "drawn.pt")
+    split = Split(images, labels, "synthetic")
+    if die_in_write:
+        _die(*die_in_write)
+    torch.manual_seed(0)
+    net = Net()
+    history = list(
+        train.fit(
+            net, split[:400], split[400:], epochs=5, device="cpu", dtype="float32",
+            checkpoint=folder / "checkpoint.pt", resume=True, **RECIPES[recipe],
+        )
+    )  # fmt: skip
+    rows = [(row.epoch, row.train_loss, row.validation_loss) for row in history]
+    torch.save({"weights": net.state_dict(), "history": rows}, folder / "end.pt")
+
+
+def _die(number: int, where: str):
+    """In write `number`: with half of the bytes written, all of them, or all in their place."""
+    writes, write, replace = iter(range(1, 100)), Path.write_bytes, os.replace
+
+    def write_bytes(path, content):
+        this = next(writes)
+        write(path, content[: len(content) // 2] if (this, where) == (number, "half") else content)
+        if this == number and where != "in place":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace_and_die(source, target):
+        replace(source, target)
+        if where == "in place" and next(replaces) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    replaces = iter(range(1, 100))
+    Path.write_bytes, os.replace = write_bytes, replace_and_die
+
+
+# One of thirty students, before a server of test_faults.py.
+DIGITS = b"handwritten digits"
+
+
+def student_joins(barrier, address, published):
+    """What the test would monkeypatch, but in a process of its own."""
+    from torchvision.datasets import FashionMNIST
+
+    torch.set_num_threads(1)
+    FashionMNIST.mirrors = [address]
+    data.FILES = published
+    data.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
+    data.DOWNLOAD_TIMEOUT, data.PAUSES = 1, (0.1, 0.1, 0.2)
+    data.synthetic.generate = partial(data.synthetic.generate, 100, 50)
+    globals()["ready"] = barrier
+
+
+def student_loads(root, source):
+    globals()["ready"].wait()
+    try:
+        loaded = data.load(root, source, validation=0)
+    except CourseError as error:
+        return str(error)
+    return loaded.source, int(loaded.train.images.sum()), len(loaded.test)
+
+
+def load_without_rights(root):
+    if os.geteuid() == 0:
+        os.setgid(65534), os.setuid(65534)
+    try:
+        Path(root, "new").touch()
+    except PermissionError:
+        return data.load(root, "zalando", validation=0).source
+    return "the folder can be written"
