@@ -38,8 +38,8 @@ class Play:
         return self.widget._repr_mimebundle_() | pictures, metadata
 
 
-def picture(image: np.ndarray | Tensor, alt: str, width: int = 84) -> str:
-    """An image, uint8 [H, W] with 0 as white or [H, W, 3], as an HTML element."""
+def picture(image: np.ndarray | Tensor, alt: str, side: int = 84) -> str:
+    """An image, uint8 [H, W] with 0 as white or [H, W, 3], as an HTML element in a square."""
     image = np.asarray(image)
     if image.ndim == 2:
         image = 255 - image  # ink on paper, as in the figures
@@ -48,7 +48,8 @@ def picture(image: np.ndarray | Tensor, alt: str, width: int = 84) -> str:
     encoded = base64.b64encode(png.getvalue()).decode()
     return (
         f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}" '
-        f'style="width:{width}px;image-rendering:pixelated;border:1px solid #ccc">'
+        f'style="width:{side}px;height:{side}px;object-fit:contain;image-rendering:pixelated;'
+        f'border:1px solid #ccc">'
     )
 
 

@@ -124,6 +124,11 @@ ANSWER = """([source, target, event, key]) => new Promise(done => {
     done(performance.now() - start);
   }).observe(target, { childList: true, subtree: true, characterData: true, attributes: true });
   if (event == "change") source.selectedIndex = (source.selectedIndex + 1) % 5;
+  if (event == "pointerup") {  // the end of a stroke: another dot
+    const pen = source.getContext("2d");
+    pen.fillStyle = "black";
+    pen.fillRect(60 + 80 * Math.random(), 60 + 80 * Math.random(), 9, 9);
+  }
   const kind = event == "keydown" ? KeyboardEvent : Event;
   source.dispatchEvent(new kind(event, { bubbles: true, key }));
 })"""
@@ -212,6 +217,7 @@ def try_your_own(page):
     page.mouse.up()
     cell.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
     assert cell.locator("figure img").count() == 6
+    note_latency(page, "drawing", canvas, cell.locator(".widget-html-content").last, "pointerup")
 
 
 def upload(page, cell, name, content):

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
+from fmnist_lib import files
 from fmnist_lib.course.doctor import find_browser
 from fmnist_lib.course.run import notebooks
 from fmnist_lib.course.student import leaks, student_version
@@ -287,15 +288,13 @@ def _typeset(notebook: NotebookNode, pdf: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    scratch = path.with_name(path.name + ".part")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, path)
+    with files.replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 def _replace(made: Path, target: Path) -> None:
-    scratch = target.with_name(target.name + ".part")
-    shutil.copyfile(made, scratch)
-    os.replace(scratch, target)
+    with files.replacing(target) as scratch:
+        shutil.copyfile(made, scratch)
 
 
 # ------------------------------------------------------------------------- index and archive
@@ -303,14 +302,15 @@ def _replace(made: Path, target: Path) -> None:
 
 def _write_zip(out: Path) -> None:
     """All that students get, in one file for a learning platform."""
-    files = sorted(path for path in (out / "student").glob("*") if path.suffix != ".part")
-    if not files:
+    handouts = sorted(path for path in (out / "student").glob("*") if path.suffix != ".part")
+    if not handouts:
         return
-    scratch = out / "student.zip.part"
-    with zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
+    with (
+        files.replacing(out / "student.zip") as scratch,
+        zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for path in handouts:
             archive.write(path, path.name)
-    os.replace(scratch, out / "student.zip")
 
 
 def _write_index(out: Path) -> Path:

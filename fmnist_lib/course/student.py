@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from fmnist_lib import files
 from fmnist_lib.course.run import notebooks
 from fmnist_lib.data import project_root
 from fmnist_lib.errors import CourseError
@@ -54,12 +55,12 @@ def write_student_notebooks(folder: str | Path | None = None) -> Path:
     folder: default `my_notebooks/` in the project. Returns it.
     """
     folder = Path(folder) if folder else project_root() / STUDENT_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     for path in notebooks():
         if (folder / path.name).exists():
             print(f"kept     {folder / path.name}")
         else:
-            nbformat.write(student_version(nbformat.read(path, as_version=4)), folder / path.name)
+            with files.replacing(folder / path.name) as scratch:
+                nbformat.write(student_version(nbformat.read(path, as_version=4)), scratch)
             print(f"written  {folder / path.name}")
     return folder
 
