@@ -10,7 +10,7 @@ run: .venv/installed        ## execute the notebooks into runs/, print the resul
 	$(BIN)/fmnist run
 
 test: .venv/installed       ## unit tests, and every notebook under nbval
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-browser: .venv/installed  ## the notebooks in JupyterLab, in a real browser
 	$(BIN)/python -m pytest tests/test_browser.py -m browser

@@ -16,6 +16,9 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers a process gets one thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch reads it when it is imported
+
 import nbformat
 import pytest
 import torch
@@ -56,6 +59,11 @@ def pytest_configure(config):
         notebook = load_notebook_node(str(path))
         notebook = parameterize_notebook(with_solutions_pasted(notebook), QUICK[path.stem])
         nbformat.write(notebook, COPIES / path.name)
+
+
+def pytest_collection_modifyitems(items):
+    # Two workers share the files: the longest are begun first.
+    items.sort(key=lambda item: item.path.name not in ("test_course.py", "test_sweep.py"))
 
 
 def with_solutions_pasted(notebook):
