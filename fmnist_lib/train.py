@@ -453,7 +453,7 @@ def shipped_checkpoint(architecture: str = "Net") -> Path:
     return path
 
 
-def _load_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:
+def _load_weights(model: nn.Module, weights: dict[str, Tensor] | None, path: str | Path) -> None:
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -489,7 +489,7 @@ def _restore(
             f"{path} was trained with another recipe ({', '.join(changed)}). Give another "
             "checkpoint file, delete this one, or set resume=False."
         )
-    _load_weights(model, state["model"], path)
+    _load_weights(model, state.get("model"), path)
     history = [Epoch(**row) for row in state["history"]]
     kinds = _kinds(optimizer, scheduler)
     try:

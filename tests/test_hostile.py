@@ -467,6 +467,8 @@ BAD_TO_RESUME = {
     "other data": put("recipe", "source", value="zalando"),
     "no recipe": put("recipe", value=None),
     "no optimizer": put("optimizer", value=None),
+    "no weights to go on with": lambda state: state.pop("model"),
+    "no scheduler at all": lambda state: state.pop("scheduler"),
     "an optimizer of another network": put("optimizer", "param_groups", value=[]),
     "momentum of another shape": put(
         "optimizer", "state", 0, "momentum_buffer", value=torch.zeros(3)
