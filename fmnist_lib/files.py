@@ -33,6 +33,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
             scratch.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all; raises as `replacing` does."""
+    with replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
 def remove_scratch(path: str | Path) -> None:
     """Remove what a process that was killed while it wrote `path` has left beside it."""
     path = Path(path)

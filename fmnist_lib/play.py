@@ -230,9 +230,7 @@ def confusion_explorer(split: Split, probabilities: Tensor, shown: int = 12) -> 
     )
 
     def choose(label, called):
-        with true.hold_trait_notifications():
-            true.value, said.value = label, called
-        draw()
+        true.value, said.value = label, called  # each draws anew if it changes
 
     def draw(_=None):
         sure = confidence >= threshold.value

@@ -134,6 +134,15 @@ def drawn() -> tuple[Split, Split]:
     return Split(*train, "synthetic"), Split(*test, "synthetic")
 
 
+@pytest.fixture(scope="session")
+def csv_root(tmp_path_factory) -> Path:
+    """A data folder with two CSV files, small enough for a run to take a few seconds."""
+    root = tmp_path_factory.mktemp("csv")
+    for name, part in zip(data.CSV_FILES, synthetic.generate(5600, 300)):
+        data.write_csv(Split(*part, "synthetic"), root / name)
+    return root
+
+
 @pytest.fixture
 def data_folder(tmp_path, monkeypatch, drawn) -> Path:
     """A root with four small idx files that count as the published ones in this test."""

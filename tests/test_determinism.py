@@ -8,9 +8,8 @@ import papermill
 import pytest
 import torch
 
-from fmnist_lib import data, synthetic, train
+from fmnist_lib import train
 from fmnist_lib.course import run
-from fmnist_lib.data import Split
 
 RECIPE = {"epochs": 2, "train_images": 600, "dtype": "float32", "device": "cpu"}
 # Two trainings in one process, each as notebook 3 does it.
@@ -26,11 +25,8 @@ for seed in map(int, sys.argv[2:]):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    root = tmp_path_factory.mktemp("csv")
-    for name, drawn in zip(data.CSV_FILES, synthetic.generate(5600, 200)):
-        data.write_csv(Split(*drawn, "synthetic"), root / name)
-    return {"FMNIST_DATA": str(root), "OMP_NUM_THREADS": "2"}
+def environment(csv_root):
+    return {"FMNIST_DATA": str(csv_root), "OMP_NUM_THREADS": "2"}
 
 
 @pytest.fixture(scope="module")

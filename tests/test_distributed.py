@@ -11,20 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmnist_lib import data, synthetic, train
+from fmnist_lib import train
 from fmnist_lib.course import results, train_command
-from fmnist_lib.data import Split
 
 OPTIONS = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def environment(csv_root):
     """The environment of the processes; the data is two small CSV files."""
-    root = tmp_path_factory.mktemp("csv")
-    for name, drawn in zip(data.CSV_FILES, synthetic.generate(5500, 200)):
-        data.write_csv(Split(*drawn, "synthetic"), root / name)
-    return os.environ | {"FMNIST_DATA": str(root), "OMP_NUM_THREADS": "1"}
+    return os.environ | {"FMNIST_DATA": str(csv_root), "OMP_NUM_THREADS": "1"}
 
 
 def start(environment, out, *options, processes=None, restarts=0):

@@ -15,23 +15,13 @@ import filelock
 import nbformat
 import pytest
 
-from fmnist_lib import data, synthetic
+from fmnist_lib import data
 from fmnist_lib.course import cli, results, sweep
-from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
 
 NOTEBOOK = data.project_root() / "notebooks" / "03_train_sgd.ipynb"
 QUICK = [("data_source", "csv"), ("epochs", "1"), ("train_images", "600"), ("dtype", "float32")]
 VOLATILE = {"training_seconds", "evaluation_seconds", "device_name"}
-
-
-@pytest.fixture(scope="session")
-def csv_root(tmp_path_factory):
-    """A data folder with two CSV files, small enough for a run to take a few seconds."""
-    root = tmp_path_factory.mktemp("csv")
-    for name, drawn in zip(data.CSV_FILES, synthetic.generate(5600, 300)):
-        data.write_csv(Split(*drawn, "synthetic"), root / name)
-    return root
 
 
 @pytest.fixture

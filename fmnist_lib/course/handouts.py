@@ -133,7 +133,7 @@ def build(
             bar.set_postfix_str(str(target.relative_to(out)))
             _make(path, audience, form, target, blank)
             built[str(target.relative_to(out))] = state
-            _write(out / BUILT, json.dumps(built, indent=1))
+            files.write_text(out / BUILT, json.dumps(built, indent=1))
     _write_zip(out)
     return _write_index(out)
 
@@ -170,7 +170,7 @@ def _make(path: Path, audience: str, form: str, target: Path, blank: bool) -> No
         version = instructor_version(source, int(path.stem[:2]))
     target.parent.mkdir(parents=True, exist_ok=True)
     if form == "ipynb":
-        _write(target, nbformat.writes(version))
+        files.write_text(target, nbformat.writes(version))
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
@@ -285,11 +285,6 @@ def _typeset(notebook: NotebookNode, pdf: Path) -> None:
         if done.returncode:
             raise CourseError(f"pandoc could not make {pdf.name}: {done.stderr.strip()}")
         typst.compile(str(text), output=str(pdf), root=scratch)
-
-
-def _write(path: Path, text: str) -> None:
-    with files.replacing(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
 
 
 def _replace(made: Path, target: Path) -> None:

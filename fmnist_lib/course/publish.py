@@ -75,6 +75,5 @@ def with_badges(text: str, repository: str, name: str) -> str:
 def _write(path: Path, before: str, after: str) -> list[Path]:
     if after == before:
         return []
-    with files.replacing(path) as scratch:
-        scratch.write_text(after, encoding="utf-8")
+    files.write_text(path, after)
     return [path]

@@ -114,8 +114,7 @@ def write(
         ],
     }
     path = Path(folder) / "metrics.json"
-    with files.replacing(path) as scratch:
-        scratch.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(metrics, indent=1) + "\n")
     return path
 
 

@@ -195,8 +195,7 @@ def shorten_paths(executed: Path) -> None:
     root = json.dumps(f"{data.project_root()}{os.sep}")[1:-1]  # as JSON has it
     text = executed.read_text(encoding="utf-8")
     if root in text:
-        with files.replacing(executed) as scratch:
-            scratch.write_text(text.replace(root, ""), encoding="utf-8")
+        files.write_text(executed, text.replace(root, ""))
 
 
 def print_summary(folder: Path) -> None:
