@@ -7,13 +7,18 @@ solutions pasted in, so every check has to pass there.
 
 import gzip
 import hashlib
+import http.server
 import os
+import random
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import threading
+import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers a process gets one thread
@@ -22,6 +27,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers a process gets o
 import nbformat
 import pytest
 import torch
+from forked import DIGITS
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -157,6 +163,63 @@ def data_folder(tmp_path, monkeypatch, drawn) -> Path:
             published[name] = hashlib.md5(content).hexdigest()
     monkeypatch.setattr(data, "FILES", published)
     return tmp_path / "root"
+
+
+class Faulty(http.server.SimpleHTTPRequestHandler):
+    """Serves the good files, with one fault."""
+
+    fault = ""
+    requests: list[str]
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        self.requests.append(self.path)
+        if self.fault and len(self.requests) == 1:
+            time.sleep(0.8)  # until all have come
+        if self.fault == "hangs":
+            time.sleep(20)
+        elif self.fault == "busy" or (self.fault == "busy at first" and len(self.requests) < 4):
+            self.send_error(503)
+        elif self.fault in ("MNIST", "login page"):
+            self.answer(DIGITS if self.fault == "MNIST" else b"<html>Log in</html>")
+        else:
+            content = Path(self.directory, self.path[1:]).read_bytes()
+            cut = self.fault == "cuts" and self.chance.random() < 0.3
+            self.answer(content, len(content) // 2 if cut else None)
+
+    def answer(self, content, end=None):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        try:
+            self.wfile.write(content[:end])
+        except ConnectionError:  # torchvision asks once for the address only, and hangs up
+            pass
+        self.close_connection = True
+
+
+@pytest.fixture
+def serve(data_folder, monkeypatch):
+    """Serve the good files over HTTP on this machine, as torchvision's only mirror."""
+    from torchvision.datasets import FashionMNIST
+
+    class Handler(Faulty):
+        requests: list[str] = []
+        chance = random.Random(1)
+
+    directory = str(data.raw_folder(data_folder))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=directory)
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Handler.address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.delenv("FMNIST_MIRROR", raising=False)
+    monkeypatch.setattr(FashionMNIST, "mirrors", [Handler.address])
+    yield Handler
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
 """Faults injected: processes killed, thirty at once on one folder, bad servers, a full disk."""
 
-import http.server
 import os
 import random
 import signal
-import threading
 import time
-from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 from conftest import small_disk
 from forked import (
-    DIGITS,
     FORKS,
     RECIPES,
     load_without_rights,
@@ -114,60 +109,6 @@ def test_a_full_disk_keeps_the_last_checkpoint(drawn, tmp_path):
 STUDENTS = 30
 
 
-class Faulty(http.server.SimpleHTTPRequestHandler):
-    """Serves the good files, with one fault."""
-
-    fault = ""
-    requests: list[str]
-
-    def log_message(self, *arguments):
-        pass
-
-    def do_GET(self):
-        self.requests.append(self.path)
-        if self.fault and len(self.requests) == 1:
-            time.sleep(0.8)  # until all have come
-        if self.fault == "hangs":
-            time.sleep(20)
-        elif self.fault == "busy" or (self.fault == "busy at first" and len(self.requests) < 4):
-            self.send_error(503)
-        elif self.fault in ("MNIST", "login page"):
-            self.answer(DIGITS if self.fault == "MNIST" else b"<html>Log in</html>")
-        else:
-            content = Path(self.directory, self.path[1:]).read_bytes()
-            cut = self.fault == "cuts" and self.chance.random() < 0.3
-            self.answer(content, len(content) // 2 if cut else None)
-
-    def answer(self, content, end=None):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        try:
-            self.wfile.write(content[:end])
-        except ConnectionError:  # torchvision asks once for the address only, and hangs up
-            pass
-        self.close_connection = True
-
-
-@pytest.fixture
-def serve(data_folder):
-    """A server of the good files, and what a process needs to know to ask it."""
-
-    class Handler(Faulty):
-        requests: list[str] = []
-        chance = random.Random(1)
-
-    directory = str(data.raw_folder(data_folder))
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=directory)
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    Handler.address = f"http://127.0.0.1:{server.server_port}"
-    yield Handler
-    server.shutdown()
-    server.server_close()
-
-
 def thirty_load(root, serve, source="zalando"):
     given = (FORKS.Barrier(STUDENTS), serve.address, data.FILES)
     with FORKS.Pool(STUDENTS, student_joins, given) as pool:
@@ -216,10 +157,7 @@ def test_thirty_processes_go_on_with_the_stand_in(serve, tmp_path):
     assert {answer[0] for answer in answers} == {"synthetic"}
 
 
-def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, monkeypatch, drawn):
-    from torchvision.datasets import FashionMNIST
-
-    monkeypatch.setattr(FashionMNIST, "mirrors", [serve.address])
+def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, drawn):
     left = data.raw_folder(tmp_path) / ".downloading-abc"
     left.mkdir(parents=True)
     (left / "train-images-idx3-ubyte.gz").write_bytes(b"half")
