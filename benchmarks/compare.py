@@ -22,8 +22,7 @@ import torch
 from peers import PEERS
 from readme import write_into_readme
 
-from fmnist_lib.course.results import device_name
-from fmnist_lib.train import choose_device
+from fmnist_lib.device import choose_device, device_name
 
 HERE = Path(__file__).parent
 # Multiplications with addition for one image: conv1, conv2, fc1, fc2.

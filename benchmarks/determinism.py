@@ -16,18 +16,18 @@ import pandas as pd
 import torch
 from readme import write_into_readme
 
-from fmnist_lib.course.results import device_name
-from fmnist_lib.data import load
-from fmnist_lib.evaluate import predict
-from fmnist_lib.train import choose_device, choose_dtype, load_model
+from fmnist_lib.checkpoints import load_model
+from fmnist_lib.data import Split, load
+from fmnist_lib.device import choose_device, choose_dtype, device_name
+from fmnist_lib.evaluate import accuracy, predict
 
 EPOCHS = 3
 TRAIN = f"""
 import sys, torch
-from fmnist_lib import data, model, train
+from fmnist_lib import data, model, recipe, train
 loaded = data.load(source="zalando")
 torch.manual_seed(0)
-list(train.fit(model.Net(), loaded.train, loaded.validation, epochs={EPOCHS},
+list(train.fit(model.Net(), loaded.train, loaded.validation, recipe.Recipe(epochs={EPOCHS}),
                dtype=sys.argv[2], checkpoint=sys.argv[1]))
 """
 
@@ -38,21 +38,21 @@ def train(path: Path, dtype: str, threads: int) -> Path:
     return path
 
 
-def compare(one: Path, other: Path, images: torch.Tensor) -> dict:
+def compare(one: Path, other: Path, split: Split) -> dict:
     models = [load_model(path)[0] for path in (one, other)]
     pairs = zip(*(model.parameters() for model in models))
-    answers = [predict(model, images).argmax(dim=1) for model in models]
-    accuracies = [load_model(path)[1]["best"]["validation_accuracy"] for path in (one, other)]
+    answers = [predict(model, split.images).argmax(dim=1) for model in models]
+    accuracies = [accuracy(answer, split.labels) for answer in answers]
     return {
         "largest difference of a weight": max((a - b).abs().max().item() for a, b in pairs),
-        "other answers": f"{(answers[0] != answers[1]).float().mean().item():.2%}",
+        "other answers": f"{1 - accuracy(*answers):.2%}",
         "accuracies": " ".join(f"{accuracy:.2%}" for accuracy in accuracies),
     }
 
 
 def main() -> None:
     device = choose_device()
-    images = load(source="zalando").validation.images
+    split = load(source="zalando").validation
     threads = torch.get_num_threads()
     dtype = str(choose_dtype("auto", device)).removeprefix("torch.")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,19 +63,19 @@ def main() -> None:
             f"{dtype}, not float32": (dtype, threads),
         }
         rows = {
-            name: compare(first, train(Path(folder, f"{number}.pt"), *how), images)
+            name: compare(first, train(Path(folder, f"{number}.pt"), *how), split)
             for number, (name, how) in enumerate(others.items())
             if how != ("float32", threads) or name == "nothing else"
         }
         twice = [train(Path(folder, f"{dtype}{n}.pt"), dtype, threads) for n in range(2)]
-        rows[f"nothing else, in {dtype}"] = compare(*twice, images)
+        rows[f"nothing else, in {dtype}"] = compare(*twice, split)
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("changed")
     text = "\n".join(
         [
             "```text",
             table.to_string(),
             "",
-            f"{EPOCHS} epochs, seed 0, {len(images):,} validation images; "
+            f"{EPOCHS} epochs, seed 0, {len(split):,} validation images; "
             f"{device_name(device)}; torch {torch.__version__}",
             "```",
         ]

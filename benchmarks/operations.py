@@ -6,8 +6,8 @@ from readme import write_into_readme
 from torch import optim
 from torch.profiler import ProfilerActivity, profile
 
-from fmnist_lib.course.results import device_name
 from fmnist_lib.data import load
+from fmnist_lib.device import device_name
 from fmnist_lib.model import Net
 from fmnist_lib.train import train_one_epoch
 

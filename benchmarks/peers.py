@@ -21,9 +21,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fmnist_lib.data import PIXEL_MEAN, PIXEL_STD, Split, as_input, data_root, load, raw_folder
+from fmnist_lib.data import PIXEL_MEAN, PIXEL_STD, Split, as_input, load
+from fmnist_lib.device import choose_device
 from fmnist_lib.model import Net
-from fmnist_lib.train import choose_device, fit, measure
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage.paths import data_root, raw_folder
+from fmnist_lib.train import fit, measure
 
 BATCH, RATE, MOMENTUM = 75, 0.01, 0.9
 Results = Iterator[tuple[float, float]]
@@ -152,7 +155,8 @@ def keras(train: Split, test: Split, epochs: int) -> Results:
 
 def course(train: Split, test: Split, epochs: int, dtype: str) -> Results:
     """This project. The test split stands where `fit` wants validation: nothing is chosen here."""
-    for epoch in fit(Net(), train, test, epochs=epochs, dtype=dtype, seed=torch.initial_seed()):
+    recipe = Recipe(epochs=epochs, seed=torch.initial_seed())
+    for epoch in fit(Net(), train, test, recipe, dtype=dtype):
         yield epoch.seconds, epoch.validation_accuracy
 
 

@@ -11,14 +11,15 @@ import nbformat
 import torch
 from readme import write_into_readme
 
-from fmnist_lib.course import results, sweep
-from fmnist_lib.data import project_root
+from fmnist_lib import runs
+from fmnist_lib.course import sweep
+from fmnist_lib.device import device_name
 
 RUNS = 20
 
 
 def main() -> None:
-    notebook = project_root() / "notebooks" / "03_train_sgd.ipynb"
+    notebook = "notebooks/03_train_sgd.ipynb"
     parameters = [
         ("data_source", "zalando"),
         ("epochs", "1"),
@@ -33,15 +34,15 @@ def main() -> None:
             page = sweep.sweep(notebook, parameters, Path(folder) / "sweep", workers=workers)
             seconds = time.perf_counter() - start
             comparison = nbformat.read(page, as_version=4).metadata.papermill.duration
-            runs, _ = results.read_all(Path(folder) / "sweep")
-        training = runs["training_seconds"].mean()
+            table, _ = runs.read_all(Path(folder) / "sweep")
+        training = table["training_seconds"].mean()
         each = (seconds - comparison) / RUNS
         lines.append(
             f"{workers} at a time: every {each:.1f} s a run ends; it trains for {training:.1f} s,"
             f" so {each - training / workers:.1f} s beside it; the page at the end takes"
             f" {comparison:.1f} s"
         )
-    device = results.device_name(torch.device("cpu"))
+    device = device_name(torch.device("cpu"))
     text = "\n".join(["```text", *lines, "", f"{RUNS} runs; {device}", "```"])
     print(text)
     write_into_readme("sweep", text)

@@ -1,7 +1,19 @@
 """The package that the notebooks of the Fashion-MNIST course import.
 
-Read it in this order: `data` (what goes in), `model` (the network), `train` (how it learns),
-`evaluate` (what it learned), `plots` (every figure). `checks` and `quiz` answer the exercises,
-`play` and `photo` are to play with, `synthetic` draws the stand-in images, `course` is what a
-teacher runs.
+What a student reads, in this order:
+
+    data       what goes in: images with labels, in three splits
+    model      the networks
+    recipe     how a network is trained: one line for each option
+    train      the training itself
+    history    what it reports, and which epoch is best
+    evaluate   what the network learned
+
+Beside them, one idea each: `images` (what is done to images before a network sees them), `device`,
+`checkpoints`, `runs` (results on disk), `distributed` (many processes), `synthetic` (the stand-in
+images), `versions`, `errors`. `storage` gets files from anywhere to memory and back. `lessons` is
+what notebooks draw, play and check answers with. `course` is what a teacher runs.
+
+Imports point down only: course → lessons → runs → train → checkpoints → history, model, recipe →
+data → storage → errors.
 """

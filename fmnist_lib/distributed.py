@@ -1,8 +1,8 @@
 """One training run on many processes: data parallelism with torch.distributed.
 
-`torchrun --nproc-per-node 2 -m fmnist_lib.train` starts the processes. Each has all the images and
-its own copy of the network, and takes its share of every batch. DistributedDataParallel averages
-the gradients, so that all copies make the same update.
+`torchrun --nproc-per-node 2 -m fmnist_lib.course.train` starts the processes. Each has all the
+images and its own copy of the network, and takes its share of every batch. DistributedDataParallel
+averages the gradients, so that all copies make the same update.
 """
 
 import os

@@ -1,16 +1,36 @@
-"""The networks of the course: `Net`, the published one, and the better ones of notebook 5."""
+"""The networks: `Net`, the published one, and those of notebook 5.
+
+Each maps images, float [N, 1, 28, 28] as `data.as_input` makes them, to logits, float [N, 10].
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fmnist_lib.data import PIXEL_MEAN, PIXEL_STD
+from fmnist_lib.errors import CourseError
+
+NETWORKS: dict[str, type[nn.Module]] = {}  # by name: what a checkpoint can hold
 
 
-class Net(nn.Module):
-    """Two convolutions, two linear layers, 431,080 parameters.
+def register(network: type[nn.Module]) -> type[nn.Module]:
+    """Make a network known by the name of its class, so that it can be saved and loaded.
 
-    Maps images, float [N, 1, 28, 28] as `data.as_input` makes them, to logits, float [N, 10].
+    Written as `@register` above it. What its constructor takes, it keeps under the same names.
     """
+    NETWORKS[network.__name__] = network
+    return network
+
+
+def build(name: str, **arguments) -> nn.Module:
+    """A network with new weights; CourseError when none of that name is registered."""
+    if name not in NETWORKS:
+        raise CourseError(f"There is no network {name!r}. Known are: {', '.join(NETWORKS)}.")
+    return NETWORKS[name](**arguments)
+
+
+@register
+class Net(nn.Module):
+    """Two convolutions, two linear layers, 431,080 parameters."""
 
     def __init__(self):
         super().__init__()
@@ -27,6 +47,7 @@ class Net(nn.Module):
         return self.fc2(x)  # [N, 10]
 
 
+@register
 class RawNet(Net):
     """`Net` on pixels from 0 to 1: it undoes the standardisation of `data.as_input`."""
 
@@ -34,6 +55,7 @@ class RawNet(Net):
         return super().forward((x * PIXEL_STD + PIXEL_MEAN) / 255)
 
 
+@register
 class BatchNormNet(Net):
     """`Net` with batch normalisation before every ReLU, 432,220 parameters."""
 
@@ -68,14 +90,13 @@ class Block(nn.Module):
         return F.relu(self.shortcut(x) + change)
 
 
+@register
 class ResidualNet(nn.Module):
-    """A convolution and two residual blocks, 289,130 parameters with a width of 32.
-
-    Maps the same images to the same logits as `Net`.
-    """
+    """A convolution and two residual blocks, 289,130 parameters with a width of 32."""
 
     def __init__(self, width: int = 32):
         super().__init__()
+        self.width = width
         self.conv = nn.Conv2d(1, width, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(width)
         self.block1 = Block(width, 2 * width)
@@ -87,10 +108,3 @@ class ResidualNet(nn.Module):
         x = F.max_pool2d(self.block1(x), 2)  # [N, 2 · width, 7, 7]
         x = self.block2(x).amax(dim=(2, 3))  # [N, 4 · width]
         return self.fc(x)  # [N, 10]
-
-
-class WideResidualNet(ResidualNet):
-    """`ResidualNet` with a width of 128, 4,597,130 parameters: for a GPU."""
-
-    def __init__(self):
-        super().__init__(width=128)

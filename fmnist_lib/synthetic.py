@@ -17,6 +17,13 @@ SIZE = 28
 PIXEL = 2 / SIZE
 BATCH = 40  # images drawn at once: one processor, in its cache, is faster than many beyond it
 
+NOTICE = """\
+┌──────────────────────────────────────────────────────────────────────────────┐
+│  GENERATED IMAGES. This is the drawn stand-in, not Fashion-MNIST.            │
+│  Every lesson runs, but no figure or number below is about the real data.    │
+│  Real data: put the four files where `fmnist doctor` says, then run again.   │
+└──────────────────────────────────────────────────────────────────────────────┘"""
+
 
 def generate(
     train: int = 60_000, test: int = 10_000, seed: int = 0

@@ -31,9 +31,13 @@ from forked import DIGITS
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from fmnist_lib import data, synthetic
+from fmnist_lib import evaluate, runs, synthetic
 from fmnist_lib.course import doctor, student
-from fmnist_lib.data import Split
+from fmnist_lib.data import FashionMNIST, Split
+from fmnist_lib.history import Epoch
+from fmnist_lib.model import Net
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import csv, download, paths
 
 ROOT = Path(__file__).parent.parent
 COPIES = ROOT / "tests" / "quick_notebooks"
@@ -54,13 +58,16 @@ QUICK = {
 }
 
 
+ON_CPU = {"device": "cpu", "dtype": "float32"}  # of `fit`: the same bits every time
+
+
 def pytest_configure(config):
     # A job in the background of a shell ignores Ctrl-C, and so would the processes of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return  # a worker of pytest-xdist: they are made already
     shutil.rmtree(COPIES, ignore_errors=True)
-    COPIES.mkdir()
+    COPIES.mkdir(exist_ok=True)
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load_notebook_node(str(path))
         notebook = parameterize_notebook(with_solutions_pasted(notebook), QUICK[path.stem])
@@ -69,7 +76,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     # Two workers share the files: the longest are begun first.
-    items.sort(key=lambda item: item.path.name not in ("test_course.py", "test_sweep.py"))
+    items.sort(key=lambda item: item.path.name not in ("test_run.py", "test_sweep.py"))
 
 
 def with_solutions_pasted(notebook):
@@ -127,6 +134,17 @@ def traces_of_this_machine(text: str) -> list[str]:
     return [secret for secret in secrets if secret in text]
 
 
+def new_net(seed: int = 0) -> Net:
+    """A `Net` whose weights depend on the seed alone."""
+    torch.manual_seed(seed)
+    return Net()
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two networks have the same weights, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
 def idx_bytes(array: torch.Tensor) -> bytes:
     """An idx file of bytes, unzipped."""
     header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
@@ -144,15 +162,15 @@ def drawn() -> tuple[Split, Split]:
 def csv_root(tmp_path_factory) -> Path:
     """A data folder with two CSV files, small enough for a run to take a few seconds."""
     root = tmp_path_factory.mktemp("csv")
-    for name, part in zip(data.CSV_FILES, synthetic.generate(5600, 300)):
-        data.write_csv(Split(*part, "synthetic"), root / name)
+    for name, part in zip(csv.FILES, synthetic.generate(5600, 300)):
+        csv.write(root / name, *part)
     return root
 
 
 @pytest.fixture
 def data_folder(tmp_path, monkeypatch, drawn) -> Path:
     """A root with four small idx files that count as the published ones in this test."""
-    folder = data.raw_folder(tmp_path / "root")
+    folder = paths.raw_folder(tmp_path / "root")
     folder.mkdir(parents=True)
     published = {}
     for part, split in zip(("train", "t10k"), drawn, strict=True):
@@ -161,43 +179,82 @@ def data_folder(tmp_path, monkeypatch, drawn) -> Path:
             content = gzip.compress(idx_bytes(array), mtime=0)
             (folder / name).write_bytes(content)
             published[name] = hashlib.md5(content).hexdigest()
-    monkeypatch.setattr(data, "FILES", published)
+    monkeypatch.setattr(download, "FILES", published)
     return tmp_path / "root"
 
 
+def write_run(
+    folder, drawn, recipe=None, source="synthetic", best=0.8, last_loss=0.3, **given
+) -> Path:
+    """The result of a run of three epochs, of which the second is best.
+
+    recipe: some fields of a `Recipe`. given: what else `runs.write` takes; without it the test set
+    has been opened.
+    """
+    history = [
+        Epoch(n, 3, loss, 0.5, 0.9, accuracy, test, 2.0, 0.5)
+        for n, loss, accuracy, test in
+        [(1, 1.0, 0.6, 0.58), (2, 0.5, best, 0.70), (3, last_loss, 0.7, 0.73)]
+    ]  # fmt: skip
+    labels = drawn[1].labels
+    return runs.write(
+        folder,
+        recipe=Recipe(**(recipe or {"epochs": 3, "seed": 7})),
+        history=history,
+        data=FashionMNIST(drawn[0], drawn[1], drawn[1], source),
+        train_images=600,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        **given
+        or {
+            "test_accuracy": 0.70,
+            "test_loss": 0.9,
+            "confusion_matrix": evaluate.confusion_matrix(labels, labels),
+        },
+    )
+
+
 class Faulty(http.server.SimpleHTTPRequestHandler):
-    """Serves the good files, with one fault."""
+    """Serves the good files, with one fault: a status, a word, or a word "at first" only."""
 
     fault = ""
     requests: list[str]
+    wait = 0.0  # seconds before the first answer, until all have come
 
     def log_message(self, *arguments):
         pass
 
     def do_GET(self):
         self.requests.append(self.path)
-        if self.fault and len(self.requests) == 1:
-            time.sleep(0.8)  # until all have come
-        if self.fault == "hangs":
+        number, (fault, *only) = len(self.requests), self.fault.split(" at first")
+        if number == 1:
+            time.sleep(self.wait)
+        if only and number > 3:
+            fault = ""
+        if fault.isdecimal():
+            return self.send_error(int(fault))
+        if fault == "hangs":
             time.sleep(20)
-        elif self.fault == "busy" or (self.fault == "busy at first" and len(self.requests) < 4):
-            self.send_error(503)
-        elif self.fault in ("MNIST", "login page"):
-            self.answer(DIGITS if self.fault == "MNIST" else b"<html>Log in</html>")
+        elif fault == "hangs up":
+            self.connection.close()
+        elif fault in ("MNIST", "login page"):
+            self.answer(DIGITS if fault == "MNIST" else b"<html>Log in</html>")
         else:
             content = Path(self.directory, self.path[1:]).read_bytes()
-            cut = self.fault == "cuts" and self.chance.random() < 0.3
-            self.answer(content, len(content) // 2 if cut else None)
+            cut = fault in ("cuts", "stalls") or fault == "cuts some" and self.chance.random() < 0.3
+            encoding = "x-gzip" if fault == "says gzip" else None
+            self.answer(content[1:] if fault == "torn" else content, cut, encoding)
+            if fault == "stalls":
+                time.sleep(20)
 
-    def answer(self, content, end=None):
+    def answer(self, content, cut=False, encoding=None):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         self.end_headers()
-        try:
-            self.wfile.write(content[:end])
-        except ConnectionError:  # torchvision asks once for the address only, and hangs up
-            pass
-        self.close_connection = True
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+        self.wfile.flush()
 
 
 @pytest.fixture
@@ -209,13 +266,14 @@ def serve(data_folder, monkeypatch):
         requests: list[str] = []
         chance = random.Random(1)
 
-    directory = str(data.raw_folder(data_folder))
+    directory = str(paths.raw_folder(data_folder))
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), partial(Handler, directory=directory)
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     Handler.address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.delenv("FMNIST_MIRROR", raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")  # whatever this machine goes through
     monkeypatch.setattr(FashionMNIST, "mirrors", [Handler.address])
     yield Handler
     server.shutdown()
@@ -228,4 +286,5 @@ def no_network(monkeypatch):
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.delenv("FMNIST_MIRROR", raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there

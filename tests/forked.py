@@ -13,13 +13,15 @@ from fmnist_lib import data, train
 from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import download
 
 # They are forked from a process that has imported PyTorch but computed nothing: they start in
 # milliseconds, and OpenMP, which doesn't survive a fork, is as new in each.
 FORKS = None
 if os.name != "nt":  # Windows can't fork
     FORKS = multiprocessing.get_context("forkserver")
-    FORKS.set_forkserver_preload(["fmnist_lib.train", "torchvision.datasets", "pandas"])
+    FORKS.set_forkserver_preload(["fmnist_lib.train", "torchvision.datasets", "requests"])
 
 
 RECIPES = {
@@ -42,8 +44,8 @@ def train_in_a_process(folder: Path, recipe: str, die_in_write: tuple[int, str] 
     net = Net()
     history = list(
         train.fit(
-            net, split[:400], split[400:], epochs=5, device="cpu", dtype="float32",
-            checkpoint=folder / "checkpoint.pt", resume=True, **RECIPES[recipe],
+            net, split[:400], split[400:], Recipe(epochs=5, **RECIPES[recipe]),
+            device="cpu", dtype="float32", checkpoint=folder / "checkpoint.pt", resume=True,
         )
     )  # fmt: skip
     rows = [(row.epoch, row.train_loss, row.validation_loss) for row in history]
@@ -79,9 +81,9 @@ def student_joins(barrier, address, published):
 
     torch.set_num_threads(1)
     FashionMNIST.mirrors = [address]
-    data.FILES = published
-    data.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
-    data.DOWNLOAD_TIMEOUT, data.PAUSES = 1, (0.1, 0.1, 0.2)
+    download.FILES = published
+    download.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
+    download.TIMEOUT, download.PAUSES = 1, (0.1, 0.1, 0.2)
     data.synthetic.generate = partial(data.synthetic.generate, 100, 50)
     globals()["ready"] = barrier
 

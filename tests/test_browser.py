@@ -16,13 +16,13 @@ import nbformat
 import pytest
 from conftest import COPIES, ROOT, open_browser
 from papermill.parameterize import parameterize_notebook
-from test_photo import UPRIGHT
+from photos import UPRIGHT
 
-from fmnist_lib import train
-from fmnist_lib.course import doctor, run
+from fmnist_lib import checkpoints
+from fmnist_lib.course import doctor, execute
 
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-NAMES = [path.stem for path in run.notebooks()]
+NAMES = [path.stem for path in execute.notebooks()]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not doctor.find_browser(), reason="no Chromium, Chrome or Edge"),
@@ -255,7 +255,7 @@ def test_stopping_a_training(lab, page, tmp_path):
         done = int(re.search(r"epoch (\d+)", stopped.inner_text())[1])
         assert done < 25
         finished(page)  # the cells after it run
-        history = train.read_checkpoint(tmp_path / "checkpoint.pt")["history"]
+        history = checkpoints.read(tmp_path / "checkpoint.pt")["history"]
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert len(history) == len(metrics["history"]) == done
     finally:

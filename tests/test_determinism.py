@@ -6,20 +6,21 @@ import sys
 
 import papermill
 import pytest
-import torch
+from conftest import equal
 
-from fmnist_lib import train
-from fmnist_lib.course import run
+from fmnist_lib import checkpoints
+from fmnist_lib.course import execute
 
-RECIPE = {"epochs": 2, "train_images": 600, "dtype": "float32", "device": "cpu"}
+PARAMETERS = {"epochs": 2, "train_images": 600, "dtype": "float32", "device": "cpu"}
 # Two trainings in one process, each as notebook 3 does it.
 TRAIN = """
 import sys, torch
 from fmnist_lib import data, model, train
+from fmnist_lib.recipe import Recipe
 loaded = data.load(source="csv")
 for seed in map(int, sys.argv[2:]):
     torch.manual_seed(seed)
-    list(train.fit(model.Net(), loaded.train[:600], loaded.validation, epochs=2, seed=seed,
+    list(train.fit(model.Net(), loaded.train[:600], loaded.validation, Recipe(epochs=2, seed=seed),
                    dtype="float32", device="cpu", checkpoint=f"{sys.argv[1]}/{seed}.pt"))
 """
 
@@ -38,12 +39,8 @@ def weights(environment, tmp_path_factory):
         command = [sys.executable, "-c", TRAIN, str(folder), *order.split()]
         subprocess.run(command, env=os.environ | environment, check=True)
         for seed in (0, 1):
-            found[order, seed] = train.read_checkpoint(folder / f"{seed}.pt")["model"]
+            found[order, seed] = checkpoints.read(folder / f"{seed}.pt")["model"]
     return found
-
-
-def equal(one, other):
-    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_in_one_order_or_the_other(weights):
@@ -55,11 +52,11 @@ def test_in_one_order_or_the_other(weights):
 def test_from_papermill(weights, environment, monkeypatch, tmp_path):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    given = RECIPE | {"seed": 1, "data_source": "csv", "subset_images": 20,
+    given = PARAMETERS | {"seed": 1, "data_source": "csv", "subset_images": 20,
                       "run_folder": str(tmp_path)}  # fmt: skip
-    path = next(path for path in run.notebooks() if path.stem == "03_train_sgd")
+    path = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
     papermill.execute_notebook(
-        path, tmp_path / "executed.ipynb", given, kernel_name=run.KERNEL, progress_bar=False
+        path, tmp_path / "executed.ipynb", given, kernel_name=execute.KERNEL, progress_bar=False
     )
-    state = train.read_checkpoint(tmp_path / "checkpoint.pt")
+    state = checkpoints.read(tmp_path / "checkpoint.pt")
     assert equal(state["model"], weights["0 1", 1])

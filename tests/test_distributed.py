@@ -1,7 +1,6 @@
-"""`torchrun … -m fmnist_lib.train`: the same result as one process, and life after a dead rank."""
+"""Training under torchrun: the same result as one process, and life after a dead rank."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmnist_lib import train
-from fmnist_lib.course import results, train_command
+from fmnist_lib import checkpoints, runs
 
 OPTIONS = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
 
@@ -27,14 +25,14 @@ def start(environment, out, *options, processes=None, restarts=0):
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
                 "--max-restarts", str(restarts)]  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, *(torchrun if processes else []), "-m", "fmnist_lib.train", *OPTIONS,
-         "--out", str(out), *options],
+        [sys.executable, *(torchrun if processes else []), "-m", "fmnist_lib.course.train",
+         *OPTIONS, "--out", str(out), *options],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
 def weights(out):
-    return train.read_checkpoint(Path(out) / "checkpoint.pt")["model"]
+    return checkpoints.read(Path(out) / "checkpoint.pt")["model"]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ def alone(environment, tmp_path_factory):
 def assert_same_result(out, expected):
     for name, value in weights(expected).items():
         torch.testing.assert_close(weights(out)[name], value, rtol=1e-3, atol=1e-5)
-    histories = [results.read(folder)["history"] for folder in (out, expected)]
+    histories = [runs.read(folder)["history"] for folder in (out, expected)]
     assert len(histories[0]) == len(histories[1]) == 4
     for ours, theirs in zip(*histories):
         assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
@@ -65,7 +63,7 @@ def test_many_processes_equal_one(environment, alone, tmp_path, processes):
     assert process.returncode == 0, errors
     assert printed.count("epoch  1/4") == 1  # only one of them prints
     assert_same_result(tmp_path, alone)
-    assert results.read(tmp_path)["parameters"]["processes"] == processes
+    assert runs.read(tmp_path)["parameters"]["processes"] == processes
 
 
 def rank_processes(launcher):
@@ -92,7 +90,7 @@ def test_a_dead_rank_ends_the_job_and_the_same_command_goes_on(environment, alon
     assert process.returncode != 0
     assert time.monotonic() - started < 40
     assert not (tmp_path / "metrics.json").exists()
-    assert 1 <= len(train.read_checkpoint(tmp_path / "checkpoint.pt")["history"]) < 4
+    assert 1 <= len(checkpoints.read(tmp_path / "checkpoint.pt")["history"]) < 4
 
     process = start(environment, tmp_path, "--epochs", "4", processes=2)
     _, errors = process.communicate(timeout=120)
@@ -114,30 +112,3 @@ def test_a_batch_too_small_to_share(environment, tmp_path):
     assert process.returncode != 0
     assert "batch_size=1 is less than one image for each of the 2 processes" in errors
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(os.name == "nt", reason="sends Ctrl-C as POSIX does")
-def test_a_training_stopped_with_ctrl_c_says_how_to_go_on(environment, tmp_path):
-    process = start(environment, tmp_path, "--epochs", "100")
-    for line in process.stdout:
-        if re.match("epoch +2/", line):
-            process.send_signal(signal.SIGINT)
-            break
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in errors
-    assert errors.strip().endswith("The same command goes on after the last complete epoch.")
-    assert len(train.read_checkpoint(tmp_path / "checkpoint.pt")["history"]) >= 2
-    assert not (tmp_path / "metrics.json").exists()
-
-
-def test_every_parameter_of_fit_is_an_option():
-    options = vars(train_command.parser().parse_args(["--out", "x", "--flip", "--shift", "2"]))
-    assert options["flip"] is True and options["shift"] == 2 and options["nesterov"] is False
-    assert options["learning_rate"] == 0.01 and options["schedule"] == "constant"
-
-
-def test_a_wrong_option(capsys, tmp_path, monkeypatch, environment):
-    monkeypatch.setenv("FMNIST_DATA", environment["FMNIST_DATA"])
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert train_command.main(["--out", str(tmp_path), *OPTIONS, "--momentum", "2"]) == 1
-    assert re.search("momentum=2.0 is not a number from 0", capsys.readouterr().err)

@@ -19,14 +19,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import ON_CPU
 from forked import FORKS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fmnist_lib import data, train
-from fmnist_lib.data import CSV_COLUMNS, Split
+from fmnist_lib import checkpoints, train
+from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import csv as stored_csv
+from fmnist_lib.storage import idx as stored_idx
+from fmnist_lib.storage.paths import raw_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows limits no process's memory")
 SECONDS, BYTES = 5, 2**30
@@ -87,7 +92,7 @@ def idx(shape, content=None, magic=b"\0\0\x08", dimensions=None):
 
 
 def read_idx(path):
-    return data.read_idx(path).tolist()
+    return stored_idx.read(path).tolist()
 
 
 ZEROS = gzip.compress(bytes(10_000_000))
@@ -110,12 +115,12 @@ BAD_IDX = {
     "2³¹ images": gzip.compress(idx((2**31, 28, 28), b"")),
     "2³² - 1, or -1": gzip.compress(idx((2**32 - 1, 28, 28), b"")),
     "an overflow to 0": gzip.compress(idx((2**16, 2**16, 2**32 - 1), b"")),
-    "just too many": gzip.compress(idx((data.LARGEST_IDX + 1,), b"")),
+    "just too many": gzip.compress(idx((stored_idx.LARGEST + 1,), b"")),
     "no images": gzip.compress(idx((0, 28, 28))),
     "no rows": gzip.compress(idx((10, 0, 28))),
     "one value less": gzip.compress(idx((2, 3), bytes(5))),
     "one value more": gzip.compress(idx((2, 3), bytes(7))),
-    "as many as there may be, but none is there": gzip.compress(idx((data.LARGEST_IDX,), b"")),
+    "as many as there may be, but none is there": gzip.compress(idx((stored_idx.LARGEST,), b"")),
     "a bomb of 10 GB": gzip.compress(idx((2, 3))) + ZEROS * 1000,
     "garbage behind": gzip.compress(idx((2, 3))) + b"garbage",
 }  # fmt: skip
@@ -176,19 +181,19 @@ def test_made_up_idx(outcome, tmp_path, magic, dimensions, sizes, content, cut):
     ],
 )
 def test_images_and_labels_that_do_not_fit(tmp_path, images, labels, message):
-    folder = data.raw_folder(tmp_path)
+    folder = raw_folder(tmp_path)
     folder.mkdir(parents=True)
     labels = idx((3,), labels) if isinstance(labels, bytes) else idx(labels)
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
     with pytest.raises(CourseError, match=message):
-        data.read_files(tmp_path, "t10k")
+        stored_idx.read_part(tmp_path, "t10k")
 
 
 # --------------------------------------------------------------------------------------- CSV
 
 
-HEADER = ",".join(CSV_COLUMNS)
+HEADER = ",".join(stored_csv.COLUMNS)
 ROWS = [[label, *((7 * label + pixel) % 256 for pixel in range(784))] for label in range(4)]
 LINES = [HEADER, *(",".join(map(str, row)) for row in ROWS)]
 GOOD = "\n".join(LINES) + "\n"
@@ -201,8 +206,8 @@ def with_cell(text, line=2, column=5):
 
 
 def read_csv(path):
-    split = data.read_csv(path)
-    return torch.cat([split.labels[:, None], split.images.flatten(1).long()], dim=1).tolist()
+    images, labels = stored_csv.read(path)
+    return torch.cat([labels[:, None], images.flatten(1).long()], dim=1).tolist()
 
 
 BAD_CSV = {
@@ -313,24 +318,24 @@ def test_made_up_csv(outcome, tmp_path, edits):
 
 
 SMALL = Split(torch.zeros(60, 28, 28, dtype=torch.uint8), torch.arange(60) % 10, "synthetic")
-RECIPE = {"epochs": 2, "device": "cpu", "dtype": "float32"}
+RECIPE = Recipe(epochs=2, batch_size=30)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A checkpoint after one epoch of two."""
     path = tmp_path_factory.mktemp("trained") / "checkpoint.pt"
-    next(train.fit(Net(), SMALL, SMALL, batch_size=30, checkpoint=path, **RECIPE))
+    next(train.fit(Net(), SMALL, SMALL, RECIPE, checkpoint=path, **ON_CPU))
     return path
 
 
 def load(path):
-    model, state = train.load_model(path)
+    model, state = checkpoints.load_model(path)
     return [w.isfinite().all().item() for w in model.parameters()], state["best"]["epoch"]
 
 
 def resume(path):
-    run = train.fit(Net(), SMALL, SMALL, batch_size=30, checkpoint=path, resume=True, **RECIPE)
+    run = train.fit(Net(), SMALL, SMALL, RECIPE, checkpoint=path, resume=True, **ON_CPU)
     return [row.train_loss for row in run]
 
 
@@ -428,9 +433,25 @@ def put(*keys, value):
 
 WEIGHT = ("best", "model", "conv1.weight")
 BAD_STATES = {
-    "another architecture": put("architecture", value="ResidualNet"),
-    "an unknown architecture": put("architecture", value="VGG"),
-    "no name of an architecture": put("architecture", value=["Net"]),
+    "another network": put("network", value="ResidualNet"),
+    "an unknown network": put("network", value="VGG"),
+    "no name of a network": put("network", value=["Net"]),
+    "arguments that it does not take": put("arguments", "width", value=8),
+    "arguments that are none": put("arguments", value=[8]),
+    "arguments without names": put("arguments", value={1: 2}),
+    "a network of 11 TB": lambda state: state.update(
+        network="ResidualNet", arguments={"width": 100_000}
+    ),
+    "a width of words": lambda state: state.update(
+        network="ResidualNet", arguments={"width": "wide"}
+    ),
+    "a width below nothing": lambda state: state.update(
+        network="ResidualNet", arguments={"width": -8}
+    ),
+    "no source": put("source", value=None),
+    "no recipe": put("recipe", value=None),
+    "a recipe that makes no sense": put("recipe", "epochs", value=0),
+    "a recipe of another course": put("recipe", "optimizer", value="Adam"),
     "no best": put("best", value=None),
     "no weights": put("best", "model", value=None),
     "weights in a list": put("best", "model", value=[1, 2]),
@@ -464,7 +485,10 @@ def test_bad_states(outcome, trained, tmp_path, name):
 
 
 BAD_TO_RESUME = {
-    "other data": put("recipe", "source", value="zalando"),
+    "other data": put("source", value="zalando"),
+    "more data": put("train_images", value=61),
+    "another number format": put("dtype", value="torch.bfloat16"),
+    "another recipe": put("recipe", "seed", value=1),
     "no recipe": put("recipe", value=None),
     "no optimizer": put("optimizer", value=None),
     "no weights to go on with": lambda state: state.pop("model"),
@@ -517,11 +541,12 @@ def test_made_up_archives(outcome, trained, tmp_path, place, near_the_end, piece
 
 
 PLACES = [
-    ("architecture",), ("best",), ("best", "model"), WEIGHT, ("best", "epoch"), ("history",),
-    ("history", 0), ("history", 0, "epoch"), ("history", 0, "seconds"), ("source",), ("recipe",),
-    ("model",), ("model", "fc1.bias"), ("optimizer",), ("optimizer", "state"), ("scheduler",),
-    ("scheduler", "last_epoch"), ("optimizer", "param_groups"),
-    ("optimizer", "param_groups", 0, "lr"), ("random",), ("averaged",),
+    ("network",), ("arguments",), ("source",), ("train_images",), ("dtype",), ("recipe",),
+    ("recipe", "seed"), ("recipe", "epochs"), ("recipe", "flip"), ("best",), ("best", "model"),
+    WEIGHT, ("best", "epoch"), ("history",), ("history", 0), ("history", 0, "epoch"),
+    ("history", 0, "seconds"), ("model",), ("model", "fc1.bias"), ("optimizer",),
+    ("optimizer", "state"), ("optimizer", "param_groups"), ("optimizer", "param_groups", 0, "lr"),
+    ("scheduler",), ("scheduler", "last_epoch"), ("random",), ("averaged",),
 ]  # fmt: skip
 VALUES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from fmnist_lib import model
 from fmnist_lib.data import as_input
-from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet, WideResidualNet
+from fmnist_lib.errors import CourseError
+from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet
 
 PRINTED = """\
 Net(
@@ -38,13 +40,13 @@ def test_memory_layout_does_not_change_the_answer():
 
 
 @pytest.mark.parametrize(
-    "cls, count",
-    [(BatchNormNet, 432_220), (ResidualNet, 289_130), (WideResidualNet, 4_597_130)],
+    ("net", "count"),
+    [(BatchNormNet(), 432_220), (ResidualNet(), 289_130), (ResidualNet(width=128), 4_597_130)],
+    ids=["BatchNormNet", "ResidualNet", "ResidualNet, width 128"],
 )
-def test_better_networks(cls, count):
-    net = cls()
+def test_better_networks(net, count):
     assert sum(parameter.numel() for parameter in net.parameters()) == count
-    assert f"{count:,} parameters" in cls.__doc__
+    assert f"{count:,} parameters" in net.__doc__ or net.width == 128
     assert net(torch.rand(3, 1, 28, 28)).shape == (3, 10)
 
 
@@ -72,3 +74,20 @@ def test_a_block_adds_to_its_input():
 def test_width_of_a_residual_net():
     net = ResidualNet(width=8)
     assert net(torch.rand(2, 1, 28, 28)).shape == (2, 10) and net.fc.in_features == 32
+
+
+def test_networks_are_built_by_name():
+    assert list(model.NETWORKS) == ["Net", "RawNet", "BatchNormNet", "ResidualNet"]
+    assert type(model.build("RawNet")) is RawNet
+    assert model.build("ResidualNet", width=8).fc.in_features == 32
+    with pytest.raises(CourseError, match="no network 'LeNet5'. Known are: Net, RawNet, "):
+        model.build("LeNet5")
+
+
+def test_register_gives_the_class_back(monkeypatch):
+    monkeypatch.setattr(model, "NETWORKS", {})
+
+    class Own(Net):
+        pass
+
+    assert model.register(Own) is Own and model.NETWORKS == {"Own": Own}

@@ -11,24 +11,25 @@ import nbformat
 import pytest
 from conftest import traces_of_this_machine
 
-from fmnist_lib.course import run
+from fmnist_lib.course import execute
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = run.notebooks()
+NOTEBOOKS = execute.notebooks()
 FOLDERS_OF_A_MACHINE = ("/home/", "/Users/", "/tmp/", ":\\\\", f"{Path.home()}/", f"{ROOT}/")
 EXPECTED_PARAMETERS = {
     "01_explore_data": {"data_source", "test_queries"},
     "02_build_cnn": {"data_source", "image_number", "seed"},
     "03_train_sgd": {
-        "data_source", "epochs", "batch_size", "learning_rate", "momentum", "seed", "device",
-        "dtype", "train_images", "subset_images", "published_report", "run_folder", "resume",
+        "data_source", "network", "epochs", "batch_size", "learning_rate", "momentum", "seed",
+        "device", "dtype", "train_images", "subset_images", "published_report", "run_folder",
+        "resume",
     },
     "04_confusion_matrix": {"data_source", "run_folder", "network", "mistakes_shown"},
     "05_train_better": {
         "data_source", "step", "epochs", "seed", "device", "dtype", "train_images",
         "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
     },
-    "06_compare_runs": {"runs", "runs_on"},
+    "06_compare_runs": {"runs_folder", "runs_on"},
     "07_many_processes": {
         "data_source", "train_images", "processes", "batch_sizes", "run_folder"
     },

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fmnist_lib import evaluate, synthetic
-from fmnist_lib.data import nearest_images
+from fmnist_lib.images import nearest_images
 
 
 def test_shapes_types_and_balance():

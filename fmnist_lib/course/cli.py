@@ -1,194 +1,154 @@
-"""The `fmnist` command."""
+"""The `fmnist` command.
 
-import argparse
+Each subcommand imports what it needs when it runs, so that `fmnist --help` answers at once and
+`fmnist doctor` can report a torch that does not import.
+"""
+
 import sys
 
+import click
+
+from fmnist_lib.course import command
+from fmnist_lib.course.train import train
 from fmnist_lib.errors import CourseError
 
 
-def parser() -> argparse.ArgumentParser:
-    """The commands and their options, each with its help."""
-    top = argparse.ArgumentParser(prog="fmnist", description="The Fashion-MNIST course.")
-    commands = top.add_subparsers(dest="command", required=True)
-
-    run = commands.add_parser("run", help="execute the notebooks into runs/NAME/")
-    run.add_argument("--name", help="name of the folder under runs/ (default: date and time)")
-    run.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters",
-        help="a notebook parameter, such as -p epochs 2; can be given several times",
-    )  # fmt: skip
-    run.add_argument(
-        "--resume", action="store_true", help="go on with the run of this --name that was stopped"
-    )
-    sweep = commands.add_parser(
-        "sweep", help="run a notebook with every combination of values, then compare the runs"
-    )
-    sweep.add_argument("notebook", help="a notebook, or a YAML file that describes the sweep")
-    sweep.add_argument(
-        "-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUES"), dest="parameters",
-        help="values of a parameter: -p learning_rate 0.01,0.1 or, 0 to 4, -p seed 0:5",
-    )  # fmt: skip
-    sweep.add_argument("--out", help="folder that gets one folder a run; complete ones are kept")
-    sweep.add_argument("--workers", type=int, default=1, help="runs at a time (default 1)")
-    sweep.add_argument("--threads", type=int, help="of each run (default: all, divided)")
-    sweep.add_argument("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
-    sweep.add_argument("--timeout", type=float, default=10, help="seconds it may take to answer")
-
-    commands.add_parser("doctor", help="what this machine has, and the remedy for what it lacks")
-
-    predict = commands.add_parser("predict", help="what the network takes photos of garments for")
-    predict.add_argument("files", nargs="+", metavar="photo.jpg")
-    predict.add_argument("--checkpoint", help="such as runs/lesson/checkpoint.pt")
-    predict.add_argument("--network", default="Net", help="of those that come with the course")
-
-    csv = commands.add_parser("csv", help="write the data as two CSV files of 785 columns")
-    csv.add_argument("folder", help="where fashion-mnist_train.csv and fashion-mnist_test.csv go")
-
-    student = commands.add_parser(
-        "student", help="write the notebooks as students get them, without solutions"
-    )
-    student.add_argument("--out", help="folder (default my_notebooks); what is there is kept")
-
-    handouts = commands.add_parser(
-        "handouts", help="make student and instructor versions, as .ipynb, HTML, PDF and slides"
-    )
-    handouts.add_argument(
-        "--notebook", default="", help="part of a name, such as 03 (default: all)"
-    )
-    handouts.add_argument("--for", dest="audience", choices=("student", "instructor"))
-    handouts.add_argument("--format", choices=("ipynb", "html", "pdf", "slides"))
-    handouts.add_argument("--blank", action="store_true", help="students get no outputs at all")
-    handouts.add_argument("--out", default="handouts", help="folder (default handouts)")
-
-    notebooks = commands.add_parser(
-        "notebooks", help="execute the notebooks in place (for those who edit the course)"
-    )
-    notebooks.add_argument("only", nargs="?", default="", help="part of a name, such as 03")
-    publish = commands.add_parser(
-        "publish", help="write links to Colab and Binder into the notebooks (for those who publish)"
-    )
-    publish.add_argument("repository", metavar="OWNER/NAME", help="on GitHub")
-    return top
+@click.group("fmnist")
+def fmnist() -> None:
+    """The Fashion-MNIST course. Relative folders count from the project's own folder."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    options = parser().parse_args(arguments)
-    try:
-        return COMMANDS[options.command](options)
-    except CourseError as error:
-        print(f"fmnist {options.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nfmnist {options.command}: stopped.", file=sys.stderr)
-        return 130
+fmnist.add_command(train)
+PARAMETER = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
 
 
-# Each command imports what it needs when it runs, so that `fmnist --help` answers at once and
-# `fmnist doctor` can report a torch that does not import.
+@fmnist.command()
+@click.option("--name", help="of the folder under runs/ (default: date and time)")
+@click.option("-p", "parameters", **PARAMETER, help="a notebook parameter: -p epochs 2 -p seed 1")
+@click.option("--resume", is_flag=True, help="go on with the run of this --name that was stopped")
+def run(name, parameters, resume) -> None:
+    """Execute the notebooks into runs/NAME/."""
+    from fmnist_lib.course.run import run_course
+
+    run_course(name, parameters, resume)
 
 
-def _run(options) -> int:
-    from fmnist_lib.course import run
+@fmnist.command()
+@click.argument("notebook")
+@click.option(
+    "-p", "parameters", **PARAMETER, help="its values: -p seed 0:5 -p learning_rate 0.01,0.1"
+)
+@click.option("--out", help="folder that gets one folder a run; complete ones are kept")
+@click.option("--workers", default=1, show_default=True, help="runs at a time")
+@click.option("--threads", type=int, help="of each run (default: all, divided)")
+@click.option("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
+@click.option("--timeout", default=10.0, show_default=True, help="seconds it may take to answer")
+def sweep(notebook, parameters, out, **options) -> None:
+    """Run a notebook with every combination of values, then compare the runs.
 
-    run.run_course(options.name, options.parameters, options.resume)
-    return 0
-
-
-def _sweep(options) -> int:
+    NOTEBOOK can also be a YAML file that describes the sweep.
+    """
     from fmnist_lib.course import sweep
 
-    chosen = {"notebook": options.notebook, "parameters": [], "out": None}
-    if options.notebook.endswith((".yaml", ".yml")):
-        chosen = sweep.read_file(options.notebook)
-    out = options.out or chosen["out"]
+    if notebook.endswith((".yaml", ".yml")):
+        written = sweep.read_file(notebook)
+        notebook, out = written["notebook"], out or written["out"]
+        parameters = [*written["parameters"], *parameters]
     if not out:
         raise CourseError("No folder for the runs. Give one, such as --out runs/rates.")
-    page = sweep.sweep(
-        chosen["notebook"],
-        chosen["parameters"] + options.parameters,
-        out,
-        workers=options.workers,
-        threads=options.threads,
-        scheduler=options.scheduler,
-        timeout=options.timeout,
-    )
-    print(f"comparison   {page}")
-    return 0
+    click.echo(f"comparison   {sweep.sweep(notebook, parameters, out, **options)}")
 
 
-def _doctor(options) -> int:
+@fmnist.command()
+def doctor() -> int:
+    """Say what this machine has, and the remedy for what it lacks."""
     from fmnist_lib.course import doctor
 
     return 0 if doctor.report() else 1
 
 
-def _predict(options) -> int:
+@fmnist.command()
+@click.argument("files", nargs=-1, required=True, metavar="photo.jpg …")
+@click.option("--checkpoint", help="such as runs/lesson/checkpoint.pt")
+@click.option(
+    "--network", default="Net", show_default=True, help="of those that come with the course"
+)
+def predict(files, checkpoint, network) -> int:
+    """Say what the network takes photos of garments for."""
     from fmnist_lib.course import predict
 
-    failures = predict.predict(options.files, options.checkpoint, options.network)
-    return 1 if failures else 0
+    return 1 if predict.predict(files, checkpoint, network) else 0
 
 
-def _csv(options) -> int:
-    from pathlib import Path
-
+@fmnist.command()
+@click.argument("folder")
+def csv(folder) -> None:
+    """Write the data into FOLDER as two CSV files of 785 columns."""
     from fmnist_lib import data
+    from fmnist_lib.storage import csv, paths
 
     loaded = data.load(source="zalando", validation=0)
-    for split, name in zip((loaded.train, loaded.test), data.CSV_FILES):
-        print(f"{data.write_csv(split, Path(options.folder) / name)}: {len(split):,} images")
-    return 0
+    for split, name in zip((loaded.train, loaded.test), csv.FILES):
+        path = csv.write(paths.in_project(folder) / name, split.images, split.labels)
+        click.echo(f"{path}: {len(split):,} images")
 
 
-def _student(options) -> int:
-    from fmnist_lib.course import student
+@fmnist.command()
+@click.option("--out", default="my_notebooks", show_default=True, help="what is there is kept")
+def student(out) -> None:
+    """Write the notebooks as students get them, without solutions."""
+    from fmnist_lib.course.student import write_student_notebooks
 
-    student.write_student_notebooks(options.out)
-    return 0
+    write_student_notebooks(out)
 
 
-def _handouts(options) -> int:
+@fmnist.command()
+@click.option("--notebook", default="", help="part of a name, such as 03 (default: all)")
+@click.option("--for", "audience", type=click.Choice(("student", "instructor")))
+@click.option("--format", "form", type=click.Choice(("ipynb", "html", "pdf", "slides")))
+@click.option("--blank", is_flag=True, help="students get no outputs at all")
+@click.option("--out", default="handouts", show_default=True, help="folder")
+def handouts(notebook, audience, form, blank, out) -> None:
+    """Make student and instructor versions, as .ipynb, HTML, PDF and slides."""
     from fmnist_lib.course import handouts
 
     page = handouts.build(
-        options.out,
-        options.notebook,
-        (options.audience,) if options.audience else handouts.AUDIENCES,
-        (options.format,) if options.format else handouts.FORMATS,
-        options.blank,
+        out,
+        notebook,
+        (audience,) if audience else handouts.AUDIENCES,
+        (form,) if form else handouts.FORMATS,
+        blank,
     )
-    print(f"handouts   {page}")
-    return 0
+    click.echo(f"handouts   {page}")
 
 
-def _notebooks(options) -> int:
-    from fmnist_lib.course import run
+@fmnist.command()
+@click.argument("only", default="")
+def notebooks(only) -> None:
+    """Execute the notebooks in place (for those who edit the course).
 
-    run.refresh(options.only)
-    return 0
+    ONLY is part of a name, such as 03.
+    """
+    from fmnist_lib.course.refresh import refresh
 
-
-def _publish(options) -> int:
-    from fmnist_lib.course import publish
-
-    for path in publish.publish(options.repository):
-        print(f"changed   {path}")
-    print("Now run `fmnist notebooks`, which executes the new cells, and commit.")
-    return 0
+    refresh(only)
 
 
-COMMANDS = {
-    "run": _run,
-    "sweep": _sweep,
-    "doctor": _doctor,
-    "predict": _predict,
-    "csv": _csv,
-    "student": _student,
-    "handouts": _handouts,
-    "notebooks": _notebooks,
-    "publish": _publish,
-}
+@fmnist.command()
+@click.argument("repository", metavar="OWNER/NAME")
+def publish(repository) -> None:
+    """Write links to Colab and Binder into the notebooks (for those who publish)."""
+    from fmnist_lib.course.publish import publish
+
+    for path in publish(repository):
+        click.echo(f"changed   {path}")
+    click.echo("Now run `fmnist notebooks`, which executes the new cells, and commit.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    return command.run(fmnist, "fmnist", arguments)
+
 
 if __name__ == "__main__":
     sys.exit(main())

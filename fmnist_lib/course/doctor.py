@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import download, paths
+from fmnist_lib.versions import PACKAGES
 
-PACKAGES = (
-    "torch", "torchvision", "numpy", "pandas", "matplotlib", "seaborn", "jupyterlab", "papermill",
-)  # fmt: skip
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge",
     "microsoft-edge",
@@ -70,12 +69,11 @@ def check_package(name: str) -> Finding:
 
 def check_torch() -> list[Finding]:
     try:
-        from fmnist_lib import train
-        from fmnist_lib.course import results
+        from fmnist_lib.device import choose_device, choose_dtype, device_name
 
-        device = train.choose_device()
-        dtype = str(train.choose_dtype(device=device)).removeprefix("torch.")
-        name = results.device_name(device)
+        device = choose_device()
+        dtype = str(choose_dtype(device=device)).removeprefix("torch.")
+        name = device_name(device)
     except Exception as error:
         return [("FAIL", "device", f"{type(error).__name__}: {error}", "Install torch again.")]
     findings = [("ok", "device", f"{device.type}: {name}", ""), ("ok", "dtype", dtype, "")]
@@ -102,13 +100,11 @@ def check_kernel() -> Finding:
 
 
 def check_data() -> Finding:
-    from fmnist_lib import data
-
-    root = data.data_root()
+    root = paths.data_root()
     origin = "FMNIST_DATA" if os.environ.get("FMNIST_DATA") else "default"
-    place = f"{data.raw_folder(root)} ({origin})"
+    place = f"{paths.raw_folder(root)} ({origin})"
     try:
-        missing = data.missing_files(root)
+        missing = download.missing(root)
     except (CourseError, OSError) as error:
         return "FAIL", "data", place, str(error)
     if missing:

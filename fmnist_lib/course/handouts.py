@@ -23,12 +23,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from fmnist_lib import files
 from fmnist_lib.course.doctor import find_browser
-from fmnist_lib.course.run import notebooks
+from fmnist_lib.course.execute import notebooks
 from fmnist_lib.course.student import leaks, student_version
-from fmnist_lib.data import project_root
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import in_project, project_root
 
 AUDIENCES = ("student", "instructor")
 FORMATS = ("ipynb", "html", "pdf", "slides")
@@ -99,10 +99,11 @@ def build(
 ) -> Path:
     """Make the handouts that are asked for, and a page that links all of them; returns its path.
 
-    only: part of a notebook's name. blank: students' versions without outputs. What has not changed
-    since the last time is kept. Raises CourseError when a solution would reach a student.
+    out: counted from the project when it is relative. only: part of a notebook's name. blank:
+    students' versions without outputs. What has not changed since the last time is kept. Raises
+    CourseError when a solution would reach a student.
     """
-    out = Path(out)
+    out = in_project(out)
     if find_spec("pypandoc") is None:
         raise CourseError('pandoc is not installed: pip install -e ".[handouts]"')
     sources = [path for path in notebooks() if only in path.name]
@@ -114,13 +115,9 @@ def build(
             jobs += [(path, audience, form) for form in formats if form != "slides"]
         if "slides" in formats:
             jobs.append((path, "student", "slides"))  # shown to students: no solutions
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(out)
+    with atomic.writing(out):
         (out / BUILT).touch()
-    except OSError as error:
-        raise CourseError(
-            f"{out} can't be written: {error.strerror}. Give another --out."
-        ) from error
     built = _read_built(out)
     if "pdf" in formats:
         print(f"PDF through {find_browser() or 'typst, as no Chromium, Chrome or Edge is here'}")
@@ -133,7 +130,7 @@ def build(
             bar.set_postfix_str(str(target.relative_to(out)))
             _make(path, audience, form, target, blank)
             built[str(target.relative_to(out))] = state
-            files.write_text(out / BUILT, json.dumps(built, indent=1))
+            atomic.write_text(out / BUILT, json.dumps(built, indent=1))
     _write_zip(out)
     return _write_index(out)
 
@@ -170,7 +167,7 @@ def _make(path: Path, audience: str, form: str, target: Path, blank: bool) -> No
         version = instructor_version(source, int(path.stem[:2]))
     target.parent.mkdir(parents=True, exist_ok=True)
     if form == "ipynb":
-        files.write_text(target, nbformat.writes(version))
+        atomic.write_text(target, nbformat.writes(version))
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
@@ -288,7 +285,7 @@ def _typeset(notebook: NotebookNode, pdf: Path) -> None:
 
 
 def _replace(made: Path, target: Path) -> None:
-    with files.replacing(target) as scratch:
+    with atomic.replacing(target) as scratch:
         shutil.copyfile(made, scratch)
 
 
@@ -301,7 +298,7 @@ def _write_zip(out: Path) -> None:
     if not handouts:
         return
     with (
-        files.replacing(out / "student.zip") as scratch,
+        atomic.replacing(out / "student.zip") as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for path in handouts:

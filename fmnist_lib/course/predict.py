@@ -1,25 +1,28 @@
 """`fmnist predict photo.jpg …`: what a trained network takes the photos for."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from fmnist_lib import evaluate, photo, train
+from fmnist_lib import checkpoints, evaluate
 from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.errors import CourseError
+from fmnist_lib.lessons import photo
+from fmnist_lib.storage import paths
 
 
 def predict(files: Sequence[str], checkpoint: str | None, network: str, top: int = 3) -> int:
     """Print the most probable classes of each file; returns how many files could not be read.
 
-    checkpoint: default is the network of that name which comes with the course.
+    files, checkpoint: looked for in the current folder, then in the project. checkpoint: default is
+    the network of that name which comes with the course.
     """
-    model, _ = train.load_model(checkpoint or train.shipped_checkpoint(network))
+    path = paths.find(checkpoint) if checkpoint else checkpoints.shipped(network)
+    model, _ = checkpoints.load_model(path)
     rows, failures = [], []
     for file in files:
         try:
-            image = photo.as_image(photo.prepare(photo.open_photo(Path(file))))
+            image = photo.as_image(photo.prepare(photo.open_photo(paths.find(file))))
         except CourseError as error:
             failures.append(str(error))
             continue

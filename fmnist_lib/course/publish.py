@@ -10,9 +10,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from fmnist_lib import data, files
-from fmnist_lib.course.run import notebooks
+from fmnist_lib.course.execute import notebooks
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import project_root
 
 COLAB = "colab"  # tag of the cell that installs the course there
 BADGES = (
@@ -47,7 +48,7 @@ def publish(repository: str) -> list[Path]:
         before = nbformat.writes(notebook)
         add_links(notebook, repository, path.name)
         changed += _write(path, before, nbformat.writes(notebook))
-    readme = data.project_root() / "README.md"
+    readme = project_root() / "README.md"
     before = readme.read_text(encoding="utf-8")
     first = notebooks()[0].name
     return changed + _write(readme, before, with_badges(before, repository, first))
@@ -75,5 +76,5 @@ def with_badges(text: str, repository: str, name: str) -> str:
 def _write(path: Path, before: str, after: str) -> list[Path]:
     if after == before:
         return []
-    files.write_text(path, after)
+    atomic.write_text(path, after)
     return [path]

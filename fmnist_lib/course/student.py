@@ -9,13 +9,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from fmnist_lib import files
-from fmnist_lib.course.run import notebooks
-from fmnist_lib.data import project_root
+from fmnist_lib.course.execute import notebooks
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import in_project
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
-STUDENT_FOLDER = "my_notebooks"  # ignored by git
 
 
 def without_solution(source: str) -> str:
@@ -49,17 +48,17 @@ def student_version(notebook: NotebookNode, blank: bool = False) -> NotebookNode
     return student
 
 
-def write_student_notebooks(folder: str | Path | None = None) -> Path:
+def write_student_notebooks(folder: str | Path) -> Path:
     """Write every notebook as students get it; one that is there already is kept as it is.
 
-    folder: default `my_notebooks/` in the project. Returns it.
+    folder: counted from the project when it is relative. Returns it.
     """
-    folder = Path(folder) if folder else project_root() / STUDENT_FOLDER
+    folder = in_project(folder)
     for path in notebooks():
         if (folder / path.name).exists():
             print(f"kept     {folder / path.name}")
         else:
-            with files.replacing(folder / path.name) as scratch:
+            with atomic.replacing(folder / path.name) as scratch:
                 nbformat.write(student_version(nbformat.read(path, as_version=4)), scratch)
             print(f"written  {folder / path.name}")
     return folder

@@ -24,9 +24,8 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from fmnist_lib import data
-from fmnist_lib.course import results
-from fmnist_lib.course.run import (
+from fmnist_lib import runs
+from fmnist_lib.course.execute import (
     KERNEL,
     QUIET,
     execute,
@@ -35,6 +34,7 @@ from fmnist_lib.course.run import (
     shorten_paths,
 )
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import atomic, paths
 
 LESSON = "lesson"  # tag of the cells that teach but add nothing to a run's result
 UNFINISHED, FAILED = ".unfinished", "failed"
@@ -81,7 +81,7 @@ def sweep(
     """
     if workers < 1 or (threads is not None and threads < 1):
         raise CourseError("--workers and --threads are numbers of 1 or more.")
-    out = results.run_folder(out)
+    out = paths.in_project(out)
     if not scheduler:
         threads = threads or max(1, torch.get_num_threads() // workers)
     jobs = plan(notebook, parameters, out, threads)
@@ -161,12 +161,10 @@ def read_file(path: str | Path) -> dict:
 
     A list of values, one value or a range, each as on the command line. Raises CourseError.
     """
-    path = Path(path)
+    path = paths.find(path)
     try:
         # BaseLoader leaves every value as its text: else 1:5 is 65 and 1e-3 no number.
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-    except FileNotFoundError as error:
-        raise CourseError(f"There is no file {path}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CourseError(f"{path} is no YAML: {error}") from error
     form = "Expected are `notebook:`, `parameters:` with one line for each, and perhaps `out:`."
@@ -186,28 +184,27 @@ def read_file(path: str | Path) -> dict:
 
 
 def _find_notebook(name: str | Path) -> Path:
-    for path in (Path(name), data.project_root() / name):
-        if path.is_file() and path.suffix == ".ipynb":
-            return path.resolve()
     known = ", ".join(f"notebooks/{path.name}" for path in notebooks())
-    raise CourseError(f"There is no notebook {name}. The course has {known}.")
+    try:
+        path = paths.find(name)
+    except CourseError as error:
+        raise CourseError(f"{error} The course has {known}.") from error
+    if path.suffix != ".ipynb":
+        raise CourseError(f"{path} is no notebook. The course has {known}.")
+    return path.resolve()
 
 
 @contextmanager
 def _own_folder(out: Path) -> Iterator[None]:
     """Make the folder, for this sweep alone; remove what an interrupted one left half-done."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(out / ".lock")  # the system lets go of it when a process is killed
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise CourseError(
-            f"Another sweep is at work in {out}. Wait, or give another --out."
-        ) from error
-    except OSError as error:
-        raise CourseError(
-            f"{out} can't be written: {error.strerror}. Give another --out."
-        ) from error
+    lock = filelock.FileLock(atomic.make_folder(out) / ".lock")
+    with atomic.writing(out):
+        try:
+            lock.acquire(timeout=0)  # the system lets go of it when a process is killed
+        except filelock.Timeout as error:
+            raise CourseError(
+                f"Another sweep is at work in {out}. Wait, or give another --out."
+            ) from error
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     try:
         yield
@@ -224,7 +221,7 @@ def is_complete(job: Job) -> bool:
         raise CourseError(
             f"{job.folder} holds no run of {Path(job.notebook).name}. Give another --out."
         )
-    results.read(job.folder)
+    runs.read(job.folder)
     return True
 
 
@@ -288,7 +285,7 @@ def _execute(job: Job, folder: Path) -> str | None:
                 extra_arguments=QUIET,
                 shutdown_kernel="immediate",  # all is written; PyTorch's farewell takes a second
             )
-            results.read(folder)
+            runs.read(folder)
         except PapermillExecutionError as error:
             return f"cell {error.exec_count}: {error.ename}: {error.evalue}"
         except Exception as error:  # a dead kernel, a full disk …: the other runs go on
@@ -327,7 +324,7 @@ def dask_executor(address: str, timeout: float) -> Iterator[Executor]:
 
 def compare(folder: Path) -> Path:
     """Execute notebook 06 on a folder of runs; returns the page."""
-    source = data.project_root() / "notebooks" / "06_compare_runs.ipynb"
+    source = paths.project_root() / "notebooks" / "06_compare_runs.ipynb"
     page = folder / source.name
-    execute(source, page, {"runs": str(folder)}, progress_bar=False)
+    execute(source, page, {"runs_folder": str(folder)}, progress_bar=False)
     return page

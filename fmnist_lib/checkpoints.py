@@ -1,0 +1,268 @@
+"""Networks on disk: what a training keeps, to go on with or to predict with."""
+
+import inspect
+import io
+import math
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fmnist_lib.errors import CourseError
+from fmnist_lib.history import Epoch
+from fmnist_lib.model import NETWORKS, build
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import atomic
+
+WEIGHTS = Path(__file__).parent / "weights"  # trained networks; see the README there
+LARGEST = 512 * 2**20  # bytes, unpacked; that of a ResidualNet with a width of 128 has 70 MB
+LARGEST_PICKLE = 2 * 2**20  # bytes of it that are no tensors; a thousand epochs have 0.2 MB
+
+
+# ----------------------------------------------------------------- which network is in a file
+
+
+def describe(model: nn.Module) -> dict:
+    """What `model.build` needs for another network like this one: its name and its arguments.
+
+    A network keeps each argument of its constructor as an attribute of the same name, as
+    scikit-learn's estimators do. Raises CourseError when it is not registered, or when this doesn't
+    give a network with the same weights.
+    """
+    name = type(model).__name__
+    if NETWORKS.get(name) is not type(model):
+        raise CourseError(
+            f"{name} is not registered, so it could be trained but not loaded again. Write "
+            "@register (from fmnist_lib.model) in the line above the class, and run again."
+        )
+    names = list(inspect.signature(type(model)).parameters)
+    if lost := [argument for argument in names if not hasattr(model, argument)]:
+        raise CourseError(
+            f"{name} does not keep its argument {lost[0]!r}, so it could not be built again. Write "
+            f"self.{lost[0]} = {lost[0]} in its __init__, and run again."
+        )
+    arguments = {each: getattr(model, each) for each in names}
+    for each, value in arguments.items():
+        if not _is_plain(value):
+            raise CourseError(
+                f"{name} has {each}={value!r}, which a checkpoint can't hold. Let its arguments be "
+                "numbers, texts or lists of them, and run again."
+            )
+    described = {"network": name, "arguments": arguments}
+    try:
+        with torch.random.fork_rng(devices=[]):  # the numbers that it draws are not to be missed
+            again = _build(described)
+        again.load_state_dict(model.state_dict())
+    except Exception as error:  # it is somebody's own class: anything may happen
+        raise CourseError(
+            f"Another {name} with the arguments {arguments} is not like the one that is to be "
+            f"trained ({' '.join(str(error).split())}). Let it keep its arguments as they came, "
+            "and run again."
+        ) from error
+    return described
+
+
+def _is_plain(value) -> bool:
+    """Whether a value is the same after it was written and read, which runs no code."""
+    file = io.BytesIO()
+    try:
+        torch.save(value, file)
+        file.seek(0)
+        return repr(torch.load(file, weights_only=True)) == repr(value)
+    except Exception:  # torch.load raises nearly anything
+        return False
+
+
+def _build(state: dict) -> nn.Module:
+    return build(state["network"], **state["arguments"])
+
+
+def _size(state: dict) -> int:
+    """Bytes of the weights of a network, which takes no memory yet; 0 when its class can't say."""
+    with suppress(Exception), torch.device("meta"):
+        return sum(weights.nbytes for weights in _build(state).state_dict().values())
+    return 0
+
+
+# ---------------------------------------------------------------------------- writing, reading
+
+
+def write(path: str | Path, state: dict) -> None:
+    """Write a checkpoint so that `path` holds the old one or the new one, never half of one.
+
+    Raises CourseError when it can't be written, as on a full disk.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    with atomic.replacing(path) as scratch:
+        scratch.write_bytes(content.getbuffer())
+
+
+def read(path: str | Path) -> dict:
+    """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
+
+    Raises CourseError when it is missing, torn, no checkpoint of this course, larger than any of
+    its networks needs, or of a network that is not registered.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CourseError(f"There is no checkpoint {path}. Train first: notebook 03 writes one.")
+    try:
+        _check_archive(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        _check_state(state)
+    except Exception as error:  # torch.load raises nearly anything on a bad file
+        raise CourseError(
+            f"{path} is torn or is no checkpoint of this course. Delete it and train again."
+        ) from error
+    if state["network"] not in NETWORKS:
+        raise CourseError(
+            f"{path} holds the network {state['network']!r}; known are {', '.join(NETWORKS)}. If "
+            "it is your own, run the cell with its class, under @register, first."
+        )
+    return state
+
+
+def _check_archive(path: Path) -> None:
+    """ValueError when a file is altered, or needs more than a checkpoint does: a zip bomb."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
+        whole = max(path.stat().st_size, sum(entry.file_size for entry in entries))
+        if whole > LARGEST or pickles > LARGEST_PICKLE:
+            raise ValueError(f"{whole:,} bytes, {pickles:,} of them no tensors")
+        if altered := archive.testzip():
+            raise ValueError(f"{altered} is not as it was written")
+
+
+def _check_state(state: dict) -> None:
+    """An error of any kind unless all is there that a reader of checkpoints takes for given."""
+    for kind, value in (
+        (str, state["network"]),
+        (dict, state["arguments"]),
+        (str, state["source"]),
+        (dict, state["best"]["model"]),
+        (int, state["best"]["epoch"]),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{value!r} is not of type {kind.__name__}")
+    Recipe(**state["recipe"])
+    for row in state["history"]:
+        str(Epoch(**row))  # which formats each of its numbers
+
+
+def load_model(path: str | Path) -> tuple[nn.Module, dict]:
+    """The network of the best epoch, on the CPU and in evaluation mode, and its checkpoint.
+
+    Raises CourseError as `read` does, and when the weights do not fit the network or are no finite
+    numbers.
+    """
+    state = read(path)
+    try:
+        if (size := _size(state)) > LARGEST:
+            raise ValueError(f"its weights would have {size:,} bytes")
+        model = _build(state)
+    except Exception as error:  # of somebody's own class, or with arguments of another one
+        raise CourseError(
+            f"{state['network']} can't be built with the arguments in {path}: {error}. The class "
+            "may have changed since. Delete the file and train again."
+        ) from error
+    _load_weights(model, state["best"]["model"], path)
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise CourseError(
+            f"Weights in {path} are infinite or no numbers (NaN). Delete the file and train again, "
+            "with a smaller learning rate if it was a training that diverged."
+        )
+    return model.to(memory_format=torch.channels_last).eval(), state
+
+
+def shipped(network: str = "Net") -> Path:
+    """The trained network that comes with the course; CourseError when there is none of that name.
+
+    How each was trained, and its test accuracy: `fmnist_lib/weights/README.md`.
+    """
+    path = WEIGHTS / f"{network}.pt"
+    if not path.exists():
+        names = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.pt")))
+        raise CourseError(f"The course comes with no trained {network!r}, only with: {names}.")
+    return path
+
+
+def _load_weights(model: nn.Module, weights: dict[str, Tensor] | None, path: str | Path) -> None:
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CourseError(
+            f"The weights in {path} do not fit {type(model).__name__}: they belong to another "
+            "network, or the class has changed since. Delete the file and train again."
+        ) from error
+
+
+# ------------------------------------------------------------------------------------ resuming
+
+
+def restore(path: str | Path, training, made_from: dict) -> None:
+    """Put all that changes in a training, a `train.Training`, where the checkpoint left it.
+
+    made_from: network, arguments, recipe, data and dtype of this training; those of the checkpoint
+    have to be the same, but for the number of epochs where no schedule depends on it. Raises
+    CourseError when they are not, or when the checkpoint can't be gone on from.
+    """
+    atomic.remove_scratch(path)
+    state = read(path)
+    recipe = made_from["recipe"]
+    if changed := _changes(made_from, state):
+        raise CourseError(
+            f"{path} was made from something else ({', '.join(changed)}). Give another folder, "
+            "delete this file, or train anew without resuming."
+        )
+    if "optimizer" not in state:
+        raise CourseError(f"{path} holds only the finished network; training can't go on from it.")
+    _load_weights(training.model, state.get("model"), path)
+    history = [Epoch(**row) for row in state["history"]]
+    if len(history) > recipe["epochs"]:
+        raise CourseError(
+            f"{path} has {len(history)} epochs behind it, more than epochs={recipe['epochs']}. Ask "
+            "for more, or train anew without resuming."
+        )
+    steps = len(history) * math.ceil(made_from["train_images"] / recipe["batch_size"])
+    try:
+        if training.averaged:
+            training.averaged.load_state_dict(state["averaged"])
+        _load_like(training.optimizer, state["optimizer"])
+        _load_like(training.scheduler, state["scheduler"])
+        training.random.set_state(state["random"])
+        for weights, kept in training.optimizer.state.items():
+            if kept.get("momentum_buffer") is not None:
+                kept["momentum_buffer"].view_as(weights)  # fails here, not at the first step
+        if training.scheduler.last_epoch != steps:
+            raise ValueError("its optimizer is at another place than its history.")
+    except Exception as error:  # these raise nearly anything on what another program has written
+        raise CourseError(
+            f"{path} can't be resumed from: {error} Delete it, and train again from the start."
+        ) from error
+    training.history, training.best = history, state["best"]
+
+
+def _changes(made_from: dict, state: dict) -> list[str]:
+    """Names of what differs between a training and a checkpoint."""
+    ours, theirs = ({**made, **made["recipe"], "recipe": None} for made in (made_from, state))
+    if made_from["recipe"]["schedule"] == "constant":  # else more epochs are another course
+        theirs["epochs"] = ours["epochs"]
+    # By their text: what a hostile file holds may not be comparable.
+    return [name for name in ours if repr(theirs.get(name)) != repr(ours[name])]
+
+
+def _load_like(part, state: dict) -> None:
+    """Load the state of an optimizer or scheduler; ValueError if a setting has another type now."""
+
+    def types() -> list[dict[str, type]]:
+        settings = getattr(part, "param_groups", None) or [part.state_dict()]
+        return [{name: type(value) for name, value in each.items()} for each in settings]
+
+    before = types()
+    part.load_state_dict(state)
+    if types() != before:
+        raise ValueError("its settings are of other types.")

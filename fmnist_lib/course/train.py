@@ -1,0 +1,126 @@
+"""`fmnist train`: one training run from the command line, also under torchrun.
+
+    fmnist train --epochs 5 --out runs/alone
+    torchrun --nproc-per-node 2 -m fmnist_lib.course.train --epochs 5 --out runs/together
+
+The result is the same. The options are those of `Recipe`. A run that was stopped goes on from its
+checkpoint, with the same command; torchrun's own `--max-restarts 3` does so by itself.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+
+import click
+
+from fmnist_lib.course import command
+from fmnist_lib.errors import CourseError
+from fmnist_lib.recipe import Recipe
+
+OWN = ("out", "data_source", "train_images", "network", "device", "dtype")  # not of the recipe
+
+
+def recipe_options(function: Callable) -> Callable:
+    """An option for each field of `Recipe`, with its meaning as help."""
+    for one in reversed(dataclasses.fields(Recipe)):  # click adds from the last to the first
+        name = one.name.replace("_", "-")
+        flag = f"--{name}/--no-{name}" if one.type is bool else f"--{name}"
+        choices = one.metadata["choices"]
+        add = click.option(
+            flag,
+            type=click.Choice(choices) if choices else one.type,
+            default=one.default,
+            show_default=True,
+            help=one.metadata["meaning"],
+        )
+        function = add(function)
+    return function
+
+
+@click.command("train")
+@click.option("--out", required=True, help="folder for checkpoint.pt and metrics.json")
+@click.option("--data-source", default="auto", help="auto, zalando, csv or synthetic")
+@click.option(
+    "--train-images", type=click.IntRange(1), default=55_000, show_default=True, help="how many"
+)
+@click.option("--network", default="Net", show_default=True, help="a class of fmnist_lib.model")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 … or mps")
+@click.option("--dtype", default="auto", help="auto, float32 or bfloat16")
+@recipe_options
+def train(**options) -> None:
+    """Train a network; the same command goes on where it was stopped."""
+    # Here: PyTorch takes a second, and `fmnist --help` should answer at once.
+    from fmnist_lib import distributed
+
+    recipe = Recipe(**{name: options[name] for name in options if name not in OWN})
+    try:
+        options["device"] = distributed.join() or options["device"]
+        _train(recipe, **{name: options[name] for name in OWN})
+        distributed.wait_for_all()
+    except CourseError:
+        if not distributed.is_main():
+            sys.exit(1)  # one of them says it
+        raise
+    except KeyboardInterrupt:
+        if distributed.is_main():
+            click.echo("\nThe same command goes on after the last complete epoch.", err=True)
+        raise
+    finally:
+        distributed.leave()
+
+
+def _train(
+    recipe: Recipe,
+    out: str,
+    data_source: str,
+    train_images: int,
+    network: str,
+    device: str,
+    dtype: str,
+) -> None:
+    import torch
+
+    from fmnist_lib import checkpoints, data, distributed, evaluate, runs
+    from fmnist_lib.device import choose_device, choose_dtype
+    from fmnist_lib.model import build
+    from fmnist_lib.train import fit, measure
+
+    loaded = data.load(source=data_source)
+    training = loaded.train[:train_images]
+    torch.manual_seed(recipe.seed)
+    model = build(network)
+    folder = runs.new(out)
+    checkpoint = folder / "checkpoint.pt"
+    history = []
+    for epoch in fit(
+        model, training, loaded.validation, recipe,
+        device=device, dtype=dtype, checkpoint=checkpoint, resume=True,
+    ):  # fmt: skip
+        history.append(epoch)
+        if distributed.is_main():
+            click.echo(epoch)
+    if not distributed.is_main():
+        return
+    best, _ = checkpoints.load_model(checkpoint)
+    labels = loaded.test.labels
+    predicted = evaluate.predict(best, loaded.test.images).argmax(dim=1)
+    device = choose_device(device)
+    runs.write(
+        folder,
+        recipe=recipe,
+        network=network,
+        processes=distributed.processes(),
+        history=history,
+        data=loaded,
+        train_images=len(training),
+        device=device,
+        dtype=choose_dtype(dtype, device),
+        test_accuracy=evaluate.accuracy(predicted, labels),
+        test_loss=measure(best, loaded.test)[0],
+        confusion_matrix=evaluate.confusion_matrix(labels, predicted),
+    )
+    click.echo(runs.headline(runs.read(folder)).to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(train, "fmnist train"))

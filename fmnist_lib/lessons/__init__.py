@@ -1,0 +1,1 @@
+"""What the notebooks draw, play and check answers with."""

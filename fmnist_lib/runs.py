@@ -1,0 +1,221 @@
+"""Results on disk: one `metrics.json` a run. Whatever compares runs reads only these files."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from fmnist_lib.data import SOURCES, FashionMNIST
+from fmnist_lib.device import device_name
+from fmnist_lib.errors import CourseError
+from fmnist_lib.history import Epoch, best_epoch
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import in_project
+from fmnist_lib.versions import PACKAGES, versions
+
+FORMAT = 2
+
+
+def new(name: str | Path) -> Path:
+    """The folder of a run that begins; the result of an earlier one there no longer holds.
+
+    name: of the folder, counted from the project when it is relative. Raises CourseError when the
+    folder can't be written.
+    """
+    folder = atomic.make_folder(in_project(name))
+    with atomic.writing(folder):
+        (folder / "metrics.json").unlink(missing_ok=True)
+    return folder
+
+
+def write(
+    folder: str | Path,
+    *,
+    recipe: Recipe,
+    history: Sequence[Epoch],
+    data: FashionMNIST,
+    train_images: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    test_accuracy: float | None = None,
+    test_loss: float | None = None,
+    confusion_matrix: pd.DataFrame | None = None,
+    notes: dict | None = None,
+    **parameters,
+) -> Path:
+    """Write `metrics.json` into a run's folder, whole or not at all; returns its path.
+
+    recipe and history: what `fit` was given and what it yielded. train_images: how many were
+    trained on. test_accuracy, test_loss, confusion_matrix: of the epoch that is best on validation,
+    measured once; None when the test set stays closed, as it does while one is choosing. notes:
+    whatever else should be kept of this run, as JSON can hold it. parameters: what it was varied by
+    beside the recipe, such as `network="ResidualNet"`.
+
+    A run whose last epoch diverged has `diverged: true`; its best epoch is one before that, or 0,
+    the initial weights, of which no validation accuracy is known. Numbers that are not finite are
+    written as null. Raises CourseError when the history is empty or the file can't be written.
+    """
+    if not history:
+        raise CourseError("No epoch is complete, so there is no result. Train again.")
+    best = best_epoch(history)
+    matrix = None if confusion_matrix is None else confusion_matrix.to_numpy().tolist()
+    metrics = {
+        "format": FORMAT,
+        "data": {
+            "source": data.source,
+            "train": train_images,
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "parameters": parameters | asdict(recipe),
+        "device": device.type,
+        "device_name": device_name(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "versions": versions(),
+        "diverged": history[-1].diverged,
+        "best_epoch": best.epoch if best else 0,
+        "validation_accuracy": best.validation_accuracy if best else None,
+        "test_accuracy": test_accuracy,
+        "test_loss": test_loss,
+        "confusion_matrix": matrix,
+        "published_report": _published_report(history),
+        "training_seconds": sum(epoch.seconds for epoch in history),
+        "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in history),
+        "notes": notes or {},
+        "history": [
+            {name: None if _is_lost(value) else value for name, value in asdict(epoch).items()}
+            for epoch in history
+        ],
+    }
+    path = Path(folder) / "metrics.json"
+    atomic.write_text(path, json.dumps(metrics, indent=1) + "\n")
+    return path
+
+
+def _published_report(history: Sequence[Epoch]) -> dict | None:
+    """What the published text reports: the best and the mean test accuracy over all epochs."""
+    measured = [epoch.test_accuracy for epoch in history if epoch.test_accuracy is not None]
+    if not measured:
+        return None
+    mean = sum(measured) / len(measured)
+    return {"best_test_accuracy": max(measured), "mean_test_accuracy": mean}
+
+
+def _is_lost(value: float | None) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def read(folder: str | Path) -> dict:
+    """Read the `metrics.json` of a run; CourseError when there is none or it is not one."""
+    path = Path(folder) / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CourseError(f"{path} is missing: the run did not finish. Do it again.") from error
+    except ValueError as error:
+        raise CourseError(f"{path} is not JSON. Delete it and run again.") from error
+    found = metrics.get("format") if isinstance(metrics, dict) else None
+    if found != FORMAT:
+        raise CourseError(
+            f"{path} has format {found}, this version of the course reads format "
+            f"{FORMAT}. Do the run again."
+        )
+    metrics.setdefault("diverged", False)  # no run did before this was noted
+    return metrics
+
+
+def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every run in a folder of runs: a table with one row a run, and one with all their epochs.
+
+    Both have the name of the run's folder as index. The first has the columns data (source),
+    train_images, the parameters, device, device_name, dtype, the packages with their versions,
+    diverged, best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds
+    and images_per_second. A run that diverged has no accuracy here (NaN), so that it counts in no
+    mean and is never the best. Raises CourseError when there is no run, or a file that is none.
+    """
+    files = sorted(Path(folder).glob("*/metrics.json"))
+    if not files:
+        raise CourseError(
+            f"There is no run in {folder}. Make some, for example with "
+            "`fmnist sweep notebooks/03_train_sgd.ipynb -p seed 0:3 --out runs/seeds`."
+        )
+    rows, epochs = {}, []
+    for file in files:
+        metrics, name = read(file.parent), file.parent.name
+        images = metrics["data"]["train"]
+        rows[name] = {
+            "data": metrics["data"]["source"],
+            "train_images": images,
+            **metrics["parameters"],
+            **{key: metrics[key] for key in ("device", "device_name", "dtype")},
+            **dict.fromkeys(PACKAGES),  # of which earlier versions of the course noted fewer
+            **metrics["versions"],
+            **{key: metrics[key] for key in COMPARED},
+            "images_per_second": images * len(metrics["history"]) / metrics["training_seconds"],
+        }
+        if metrics["diverged"]:
+            rows[name] |= {"validation_accuracy": math.nan, "test_accuracy": math.nan}
+        epochs += [{"run": name, **epoch} for epoch in metrics["history"]]
+    runs = pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
+    return runs, pd.DataFrame(epochs).set_index("run")
+
+
+def require_finished(runs: pd.DataFrame) -> None:
+    """CourseError when every one of the runs diverged, so that there is nothing to compare."""
+    if runs["diverged"].all():
+        raise CourseError(
+            "Every run diverged, so there is no accuracy to compare. Run again with smaller "
+            "learning rates."
+        )
+
+
+COMPARED = (
+    "diverged", "best_epoch", "validation_accuracy", "test_accuracy", "training_seconds"
+)  # fmt: skip
+
+
+def varied(runs: pd.DataFrame) -> list[str]:
+    """The settings that differ between these runs: parameters but for the seed, device, dtype.
+
+    Of the runs of notebook 5 it is the step alone, where that is a name for all that differs.
+    """
+    others = {"data", "seed", "device_name", "python", "images_per_second", *PACKAGES, *COMPARED}
+    settings = [each for each in runs if each not in others and runs[each].nunique(False) > 1]
+    if "step" in settings and runs.groupby("step")[settings].nunique(False).eq(1).all(axis=None):
+        return ["step"]
+    return settings
+
+
+def headline(metrics: dict) -> pd.Series:
+    """The result of a run as a short table, ready to print."""
+    rows = {
+        "data": SOURCES[metrics["data"]["source"]],
+        "training images": f"{metrics['data']['train']:,}",
+        "network": metrics["parameters"].get("network", "not noted"),
+        "epochs": len(metrics["history"]),
+        "test accuracy, epoch chosen on validation": "the test set was not opened"
+        if metrics["test_accuracy"] is None
+        else f"{metrics['test_accuracy']:.2%} (epoch {metrics['best_epoch']})",
+        "validation accuracy of that epoch": "none: these are the initial weights"
+        if metrics["validation_accuracy"] is None
+        else f"{metrics['validation_accuracy']:.2%}",
+    }
+    if metrics["diverged"]:
+        rows["DIVERGED"] = f"in epoch {len(metrics['history'])}: the loss is not a finite number"
+    if published := metrics["published_report"]:
+        rows |= {
+            "published way: best test accuracy": f"{published['best_test_accuracy']:.2%}",
+            "published way: mean over the epochs": f"{published['mean_test_accuracy']:.2%}",
+        }
+    rows |= {
+        "training time": f"{metrics['training_seconds']:.0f} s",
+        "device": f"{metrics['device']} ({metrics['device_name']}), {metrics['dtype']}",
+        "seed": metrics["parameters"].get("seed"),
+        "torch": metrics["versions"]["torch"],
+    }
+    return pd.Series(rows, name="value", dtype=object)

@@ -1,0 +1,296 @@
+"""Handouts: built from a real notebook, gated against leaks, opened in a real browser."""
+
+import base64
+import re
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from conftest import QUICK, open_browser, traces_of_this_machine
+from pypdf import PdfReader
+
+from fmnist_lib.course import cli, doctor, execute, handouts, student
+from fmnist_lib.errors import CourseError
+
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in execute.notebooks()}
+SOURCE = NOTEBOOKS["02_build_cnn"]
+needs_browser = pytest.mark.skipif(not doctor.find_browser(), reason="no Chromium, Chrome or Edge")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("handouts")
+    assert cli.main(["handouts", "--notebook", "02", "--out", str(out)]) == 0
+    return out
+
+
+# ---------------------------------------------------------------------------------- versions
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["### BEGIN SOLUTION\n1", "### END SOLUTION\n1", "### BEGIN SOLUTION\n### BEGIN SOLUTION\n"],
+)
+def test_markers_that_are_not_in_pairs(source):
+    with pytest.raises(CourseError, match="SOLUTION|not in pairs"):
+        student.without_solution(source)
+
+
+def test_the_stub_is_what_stands_around_the_solution():
+    source = "def f(x):\n    ...\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\nf(2)"
+    assert student.without_solution(source) == "def f(x):\n    ...\nf(2)"
+
+
+def test_the_students_version_has_no_solution():
+    for source in NOTEBOOKS.values():
+        version = student.student_version(source)
+        nbformat.validate(version)
+        assert len(version.cells) == len(source.cells)
+        for before, after in zip(source.cells, version.cells):
+            if student.BEGIN in before.source:
+                assert after.source == student.without_solution(before.source)
+                assert after.outputs == [] and after.execution_count is None
+            else:
+                assert after == before
+        assert student.leaks(source, version) == []
+
+
+def test_blank_leaves_no_output():
+    version = student.student_version(SOURCE, blank=True)
+    assert all(cell.outputs == [] for cell in version.cells if cell.cell_type == "code")
+
+
+def test_a_students_own_copy_is_never_overwritten(tmp_path, capsys):
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    path = tmp_path / "02_build_cnn.ipynb"
+    assert nbformat.read(path, as_version=4) == student.student_version(SOURCE)
+    path.write_text("my answers")
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    assert path.read_text() == "my answers" and f"kept     {path}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
+def test_the_instructors_version_has_solutions_and_notes(name):
+    source = NOTEBOOKS[name]
+    instructor = handouts.instructor_version(source, int(name[:2]))
+    mark = "> **For the teacher. "
+    assert [c for c in instructor.cells if not c.source.startswith(mark)] == source.cells
+    notes = {
+        cell.source.removeprefix(mark).partition(":")[0]: after.source
+        for cell, after in zip(instructor.cells, instructor.cells[1:])
+        if cell.source.startswith(mark)
+    }
+    assert list(notes) == list(handouts.NOTES) and instructor.cells[1].source.startswith(mark)
+    for kind, heading in handouts.NOTES.items():
+        assert heading is None or notes[kind].startswith(heading)
+
+
+def test_a_notebook_without_notes():
+    with pytest.raises(CourseError, match="Notebook 9 has no note 'Aim'"):
+        handouts.instructor_version(SOURCE, 9)
+
+
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
+def test_an_untouched_students_notebook_runs_to_its_end(name, tmp_path):
+    """The checks say "not answered yet", and no cell stops. (nbval runs those with solutions.)"""
+    path = tmp_path / f"{name}.ipynb"
+    nbformat.write(student.student_version(NOTEBOOKS[name]), path)
+    parameters = QUICK[name] | (
+        {"run_folder": str(tmp_path / "run")} if "run_folder" in QUICK[name] else {}
+    )
+    executed = papermill.execute_notebook(
+        path, path, parameters, kernel_name=execute.KERNEL, progress_bar=False, cwd=tmp_path
+    )
+    asked = [
+        cell for cell in executed.cells if {"exercise", "quiz"} & set(cell.metadata.get("tags", []))
+    ]
+    assert len(asked) >= 6
+    for cell in asked:
+        assert cell.outputs[0].text.startswith("Not answered yet."), cell.source
+
+
+# --------------------------------------------------------------------------------- leak gate
+
+SECRET = "answer = (28 - 7 + 1) // 2  # 22 places, then half of them"
+
+
+def planted(place):
+    """The student's version with a line of a solution in it."""
+    version = student.student_version(SOURCE)
+    text, code = version.cells[0], next(c for c in version.cells if c.cell_type == "code")
+    if place == "cell":
+        code.source += f"\n{SECRET}"
+    elif place == "output":
+        code.outputs = [nbformat.v4.new_output("stream", text=f"{SECRET}\n")]
+    elif place == "metadata":
+        code.metadata["note"] = {"deep": [SECRET]}
+    elif place == "attachment":
+        encoded = base64.b64encode(SECRET.encode()).decode()
+        text.attachments = {"notes.txt": {"text/plain": encoded}}
+    elif place == "comment":
+        text.source += f"\n<!-- {SECRET} -->"
+    elif place == "white space":
+        code.source += "\n" + SECRET.replace(" ", "  ").replace("(", "(\n    ")
+    return version
+
+
+PLACES = ("cell", "output", "metadata", "attachment", "comment", "white space")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", ["ipynb", "html", "slides"])
+def test_the_leak_gate(place, form, tmp_path, monkeypatch):
+    if form != "ipynb" and place in ("metadata", "attachment"):
+        pytest.skip("pandoc takes neither into a page")
+    version = planted(place)
+    monkeypatch.setattr(handouts, "student_version", lambda *given: version)
+    if form != "ipynb":  # past the gate before pandoc, so that the one behind it is tried
+        monkeypatch.setattr(handouts, "leaks", once_blind(student.leaks))
+    out = tmp_path / "out"
+    arguments = ["handouts", "--notebook", "02", "--for", "student", "--format", form]
+    assert cli.main([*arguments, "--out", str(out)]) == 1
+    assert not list(out.rglob("02*"))
+
+
+def once_blind(leaks):
+    calls = []
+
+    def blind(*given):
+        calls.append(given)
+        return [] if len(calls) == 1 else leaks(*given)
+
+    return blind
+
+
+def test_a_marker_left_alone_is_a_leak():
+    version = student.student_version(SOURCE)
+    version.cells[3].source += "\n###  END SOLUTION"
+    assert student.leaks(SOURCE, version) == [student.END]
+
+
+# ------------------------------------------------------------------------------------- files
+
+
+def test_all_files_are_made(built):
+    made = {str(path.relative_to(built)) for path in built.rglob("*") if path.is_file()}
+    name = "02_build_cnn"
+    files = {f"{audience}/{name}.{form}" for audience in handouts.AUDIENCES
+             for form in ("ipynb", "html", "pdf")}  # fmt: skip
+    assert made == files | {f"slides/{name}.html", "index.html", "student.zip", handouts.BUILT}
+    index = (built / "index.html").read_text(encoding="utf-8")
+    assert "count its parameters by hand" in index and "Running all cells took" in index
+    for link in re.findall(r'href="([^"#]+)"', index):
+        assert (built / link).exists(), link
+
+
+def test_nothing_of_this_machine_is_in_a_handout(built):
+    for path in built.rglob("02*"):
+        if path.suffix == ".pdf":
+            text = " ".join(page.extract_text() for page in PdfReader(path).pages)
+        else:
+            text = path.read_text(encoding="utf-8")
+        assert len(text) > 1000 and traces_of_this_machine(text) == [], path
+
+
+def test_a_second_run_makes_only_what_changed(built, capsys):
+    before = {path: path.stat().st_mtime_ns for path in built.rglob("02*")}
+    (built / "student" / "02_build_cnn.html").unlink()
+    assert cli.main(["handouts", "--notebook", "02", "--out", str(built)]) == 0
+    after = {path: path.stat().st_mtime_ns for path in built.rglob("02*")}
+    assert [path.suffix for path in after if after[path] != before[path]] == [".html"]
+
+
+@pytest.mark.parametrize("audience", handouts.AUDIENCES)
+def test_the_pdf_can_be_read_and_searched(built, audience):
+    check_pdf(built / audience / "02_build_cnn.pdf", audience)
+
+
+def test_without_a_browser_typst_makes_the_pdf(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(handouts, "find_browser", lambda: None)
+    arguments = ["handouts", "--notebook", "02", "--for", "student", "--format", "pdf"]
+    assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert "PDF through typst" in capsys.readouterr().out
+    check_pdf(tmp_path / "student" / "02_build_cnn.pdf", "student")
+
+
+def check_pdf(path, audience):
+    pages = PdfReader(path).pages
+    texts = [page.extract_text() for page in pages]
+    assert len(pages) > 5 and all(len(text.split()) > 10 for text in texts)  # no blank page
+    whole = " ".join(" ".join(texts).split())
+    assert "Convolution by hand" in whole and "receptive field" in whole
+    if audience == "student":
+        assert student.leaks(SOURCE, whole) == []
+    else:
+        assert "22 places, then half of them" in whole
+    if doctor.find_browser() and "typst" not in str(pages[0].get("/Producer", "")):
+        width, height = (float(length) for length in pages[0].mediabox[2:])
+        assert abs(width - 595) < 3 and abs(height - 842) < 3  # A4
+
+
+def test_handouts_that_cannot_be_made(tmp_path, capsys):
+    assert cli.main(["handouts", "--notebook", "99", "--out", str(tmp_path)]) == 1
+    (tmp_path / "file").touch()
+    assert cli.main(["handouts", "--notebook", "02", "--out", str(tmp_path / "file")]) == 1
+    said = capsys.readouterr().err
+    assert "No notebook has '99' in its name" in said and "can't be written" in said
+
+
+# ----------------------------------------------------------------------------------- browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    yield from open_browser()
+
+
+@needs_browser
+@pytest.mark.parametrize("file", ["student/02_build_cnn.html", "instructor/02_build_cnn.html",
+                                  "index.html", "slides/02_build_cnn.html"])  # fmt: skip
+def test_a_page_asks_for_nothing_and_everybody_can_read_it(built, browser, file):
+    from axe_playwright_python.sync_playwright import Axe
+
+    requests = []
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((built / file).as_uri())
+    page.wait_for_load_state("networkidle")
+    assert [url for url in requests if not url.startswith("data:")] == [(built / file).as_uri()]
+    assert page.evaluate("document.documentElement.lang") == "en"
+    if "02" in file:
+        formula = page.locator("math").last
+        if file.startswith("slides"):  # go to the slide of the formula
+            formula.evaluate(
+                "e => { const { h, v } = Reveal.getIndices(e.closest('section'));"
+                " Reveal.slide(h, v) }"
+            )
+        assert formula.evaluate("e => e.getBoundingClientRect().width") > 10
+        assert "$" not in page.locator("p").all_inner_texts()[0]
+    if not file.startswith("slides"):
+        levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(e => +e.tagName[1])")
+        assert levels[0] == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:]))
+        found = Axe().run(page).response["violations"]
+        severe = [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")]
+        assert severe == []
+        assert page.locator("img:not([alt])").count() == 0
+    page.close()
+
+
+@needs_browser
+def test_a_page_fits_on_a_phone(built, browser):
+    page = browser.new_page(viewport={"width": 380, "height": 800})
+    page.goto((built / "student" / "02_build_cnn.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.close()
+
+
+@needs_browser
+def test_slides_turn_by_key(built, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((built / "slides" / "02_build_cnn.html").as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.evaluate("Reveal.getTotalSlides()") > 20
+    page.keyboard.press("Space")
+    page.wait_for_function("Reveal.getProgress() > 0", timeout=5000)
+    page.close()

@@ -1,0 +1,166 @@
+"""`fmnist run`: whole runs, and what is left when one fails or is stopped."""
+
+import json
+import logging
+import os
+
+import nbformat
+import pytest
+from conftest import small_disk, traces_of_this_machine
+from nbformat.v4 import new_code_cell, new_notebook
+
+from fmnist_lib import data, runs
+from fmnist_lib.course import cli, execute, run
+from fmnist_lib.storage import paths
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Runs land in a temporary folder; the notebooks are the real ones."""
+    monkeypatch.setattr(paths, "in_project", lambda path: tmp_path / path)
+    return tmp_path
+
+
+QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
+         "-p", "test_queries", "300", "-p", "mistakes_shown", "6",
+         "-p", "disturbed_images", "300", "-p", "batch_sizes", "75"]  # fmt: skip
+
+
+def test_the_course_runs_from_one_command(project, capsys, tmp_path_factory, monkeypatch):
+    planted = {
+        "HOME": str(tmp_path_factory.mktemp("alice")),
+        "USER": "alice-of-class-4",
+        "LOGNAME": "alice-of-class-4",
+        "ACCESS_TOKEN": "a-secret-token-of-alice",
+    }
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+    status = cli.main(["run", "--name", "quick", "-p", "data_source", "synthetic", *QUICK])
+    printed = capsys.readouterr().out
+    folder = project / "runs" / "quick"
+    assert status == 0
+    for file in ("metrics.json", "checkpoint.pt", "confusion_matrix.csv"):
+        assert str(folder / file) in printed and (folder / file).stat().st_size > 0
+    assert "GENERATED IMAGES" in printed and "GENERATED STAND-IN" in printed
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["data"]["source"] == "synthetic" and metrics["data"]["train"] == 2000
+    assert metrics["notes"] == {}  # of notebook 3; notebook 5 has a folder of its own:
+    assert runs.read(folder / "05_train_better")["parameters"]["network"] == "ResidualNet"
+    for path in execute.notebooks():
+        executed = nbformat.read(folder / path.name, as_version=4)
+        text = "".join(str(cell.get("outputs")) for cell in executed.cells)
+        assert "GENERATED IMAGES" in text or path.stem == "06_compare_runs"  # about stored runs
+        assert not any(value in str(executed) for value in planted.values())
+        assert traces_of_this_machine(str(executed)) == []
+        assert str(paths.project_root()) not in str(executed)
+        assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+
+
+@pytest.fixture
+def tiny_course(project, drawn, monkeypatch):
+    """Make a function that replaces the course by notebooks of a few cells."""
+    parameters = [
+        "epochs: int = 1  # passes",
+        'run_folder: str = "runs/x"  # where the result goes',
+        "resume: bool = False  # go on",
+    ]
+    result = """import pathlib
+folder = pathlib.Path(run_folder)
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "metrics.json").write_text("{}")"""
+    loaded = data.FashionMNIST(*drawn, drawn[1], "synthetic")
+    monkeypatch.setattr(run.data, "load", lambda source: loaded)
+    monkeypatch.setattr(run, "print_summary", lambda folder: None)
+
+    def write(**sources):
+        paths = [project / f"{name}.ipynb" for name in sources]
+        first = new_code_cell("\n".join(parameters), metadata={"tags": ["parameters"]})
+        for path, source in zip(paths, sources.values()):
+            cells = [first, new_code_cell(result), new_code_cell(source), new_code_cell("1 + 1")]
+            nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": PYTHON}), path)
+        monkeypatch.setattr(run, "notebooks", lambda: paths)
+        return project / "runs" / "mine"
+
+    return write
+
+
+PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def test_a_failing_cell_leaves_the_notebook_and_a_message(tiny_course, capsys):
+    folder = tiny_course(good="2", bad="1 / 0")
+    assert cli.main(["run", "--name", "mine"]) == 1
+    message = capsys.readouterr().err
+    assert "bad.ipynb failed in cell 4: ZeroDivisionError: division by zero" in message
+    assert str(folder / "bad.ipynb") in message
+    cells = nbformat.read(folder / "bad.ipynb", as_version=4).cells
+    failed = next(cell for cell in cells if cell.source == "1 / 0")
+    assert failed.outputs[0].ename == "ZeroDivisionError" and not cells[-1].execution_count
+    assert (folder / "good" / "metrics.json").exists()
+    assert not (folder / "bad" / "metrics.json").exists()
+
+
+def test_a_kernel_that_dies(tiny_course, capsys):
+    folder = tiny_course(bad="import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert cli.main(["run", "--name", "mine"]) == 1
+    assert "its kernel died, as it does when the memory is full" in capsys.readouterr().err
+    assert not (folder / "bad" / "metrics.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends Ctrl-C as POSIX does")
+def test_a_stopped_run_goes_on_where_it_was(tiny_course, capsys):
+    interrupt = """import os, signal, time
+if not resume:
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)"""
+    folder = tiny_course(first="2", second=interrupt, third="3")
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2"]) == 130
+    logging.disable(logging.NOTSET)
+    assert "fmnist run --name mine -p epochs 2 --resume" in capsys.readouterr().err
+    assert run.is_complete(folder / "first.ipynb")
+    assert not run.is_complete(folder / "second.ipynb")
+    before = (folder / "first.ipynb").stat().st_mtime_ns
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2", "--resume"]) == 0
+    assert (folder / "first.ipynb").stat().st_mtime_ns == before
+    assert all(run.is_complete(folder / f"{name}.ipynb") for name in ("first", "second", "third"))
+
+
+def test_nothing_to_go_on_with(project, capsys):
+    assert cli.main(["run", "--name", "never", "--resume"]) == 1
+    assert "to go on with. Give the --name of a stopped run" in capsys.readouterr().err
+
+
+def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsys):
+    (project / "runs").mkdir()
+    with small_disk(project / "runs", "2m"):
+        folder = tiny_course(first="2", second="print('much ' * 1_000_000)")
+        assert cli.main(["run", "--name", "mine"]) == 1
+        assert "can't be written: No space left on device. Make room" in capsys.readouterr().err
+        assert run.is_complete(folder / "first.ipynb")
+        assert (folder / "first" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "learning_rat", "1"], "Did you mean learning_rate?"),
+        (["-p", "epochs", "many"], "epochs='many' is not of type int"),
+        (["-p", "device", "gpu"], "device='gpu' is unknown"),
+        (["-p", "data_source", "mnist"], "source='mnist' is unknown"),
+    ],
+)
+def test_a_run_refuses_before_it_starts(project, capsys, arguments, message):
+    assert cli.main(["run", "--name", "never", *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not (project / "runs").exists()
+
+
+def test_a_run_stays_inside_its_folder(project, capsys):
+    assert cli.main(["run", "--name", "../elsewhere"]) == 1
+    assert "is not the name of a folder" in capsys.readouterr().err
+
+
+def test_a_run_never_overwrites_another(project, capsys):
+    (project / "runs" / "mine").mkdir(parents=True)
+    assert cli.main(["run", "--name", "mine"]) == 1
+    assert "exists already. Choose another --name" in capsys.readouterr().err

@@ -1,0 +1,366 @@
+"""Sweeps of notebook 03 on small CSV files: planning, failures, resuming, a Dask cluster."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import filelock
+import nbformat
+import pytest
+from conftest import write_run
+
+from fmnist_lib import runs
+from fmnist_lib.course import cli, execute, sweep
+from fmnist_lib.errors import CourseError
+
+NOTEBOOK = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
+QUICK = [("data_source", "csv"), ("epochs", "1"), ("train_images", "600"), ("dtype", "float32")]
+VOLATILE = {"training_seconds", "evaluation_seconds", "device_name"}
+
+
+@pytest.fixture
+def quick(csv_root, monkeypatch):
+    monkeypatch.setenv("FMNIST_DATA", str(csv_root))
+
+
+def command(out, *options, values="0:8"):
+    quick = [text for pair in QUICK for text in ("-p", *pair)]
+    return [sys.executable, "-m", "fmnist_lib.course.cli", "sweep", str(NOTEBOOK), *quick,
+            "-p", "seed", values, "--out", str(out), *map(str, options)]  # fmt: skip
+
+
+def complete(out):
+    return sorted(path.parent.name for path in Path(out).glob("*/metrics.json"))
+
+
+def lasting(folder):
+    """What of a run's metrics must not depend on where and when it ran."""
+    metrics = {k: v for k, v in runs.read(folder).items() if k not in VOLATILE}
+    for epoch in metrics["history"]:
+        del epoch["seconds"], epoch["evaluation_seconds"]
+    return metrics
+
+
+# ---------------------------------------------------------------------------------- planning
+
+
+def plan(*parameters, out="runs/x"):
+    return sweep.plan(NOTEBOOK, list(parameters), Path(out), threads=1)
+
+
+def test_the_product_of_all_values():
+    jobs = plan(("learning_rate", "0.001, 1e-2"), ("seed", "0:3"), ("published_report", "false"))
+    assert len(jobs) == 6
+    assert jobs[3].parameters == {"learning_rate": 0.01, "seed": 0, "published_report": False}
+    assert jobs[3].name == "learning_rate=0.01,seed=0,published_report=False"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            [("learning_rat", "0.1")],
+            "There is no parameter 'learning_rat'. Did you mean learning_rate?",
+        ),
+        ([("epochs", "1,two")], "epochs='two' is not of type int"),
+        ([("epochs", "0.5")], "epochs='0.5' is not of type int"),
+        ([("seed", "5:5")], "seed '5:5' has no value"),
+        ([("seed", " , ")], "seed ' , ' has no value"),
+        ([("seed", "1,2,1")], "one value twice"),
+        ([("learning_rate", "0.1,1e-1")], "one value twice"),
+        ([("seed", "1"), ("seed", "2")], "The parameter seed is given twice"),
+        ([], "No parameter to vary"),
+        ([("run_folder", "x")], "run_folder is set for each run"),
+        ([("device", "../cpu")], "can't be the name of a folder"),
+    ],
+)
+def test_a_wrong_parameter_stops_the_sweep_before_any_run(parameters, message, tmp_path):
+    with pytest.raises(CourseError, match=re.escape(message)):
+        sweep.sweep(NOTEBOOK, parameters, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_notebook():
+    with pytest.raises(
+        CourseError, match=r"There is no file .*33.ipynb. The course has notebooks/01_"
+    ):
+        sweep.plan("33.ipynb", [("seed", "1")], Path("x"), 1)
+
+
+def test_a_notebook_without_result():
+    with pytest.raises(CourseError, match="02_build_cnn.ipynb has no parameter run_folder"):
+        sweep.plan("notebooks/02_build_cnn.ipynb", [("seed", "1")], Path("x"), 1)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CourseError, match="can't be written: Not a directory"):
+        sweep.sweep(NOTEBOOK, [("seed", "1")], tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize("numbers", [{"workers": 0}, {"threads": 0}])
+def test_no_worker(numbers, tmp_path):
+    with pytest.raises(CourseError, match="numbers of 1 or more"):
+        sweep.sweep(NOTEBOOK, [("seed", "1")], tmp_path / "out", **numbers)
+
+
+def test_no_scheduler_answers(tmp_path):
+    pytest.importorskip("distributed")
+    start = time.perf_counter()
+    with pytest.raises(CourseError, match="No Dask scheduler answers at tcp://127.0.0.1:9 within"):
+        sweep.sweep(
+            NOTEBOOK, [("seed", "1")], tmp_path / "out", scheduler="tcp://127.0.0.1:9", timeout=2
+        )
+    assert time.perf_counter() - start < 10
+    assert complete(tmp_path / "out") == []
+
+
+def test_a_sweep_as_a_file(tmp_path):
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "notebook: notebooks/03_train_sgd.ipynb\n"
+        "parameters:\n  learning_rate: [1e-3, 0.01]\n  seed: 1:5\n  published_report: false\n"
+        "out: runs/lr\n"
+    )
+    read = sweep.read_file(file)
+    assert (read["notebook"], read["out"]) == ("notebooks/03_train_sgd.ipynb", "runs/lr")
+    jobs = plan(*read["parameters"])
+    assert len(jobs) == 8 and jobs[-1].parameters["seed"] == 4  # YAML would read 1:5 as 65
+    assert jobs[0].parameters["learning_rate"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "is no YAML"),
+        ("- 1", "is not a sweep"),
+        ("parameters: {seed: 1}", "names no notebook"),
+        ("notebook: x.ipynb\nparameters: {seed: {a: 1}}", "seed has a value that is not a plain"),
+        ("notebook: x.ipynb\nparameters: {seed: 1}\nworker: 2", "has an entry 'worker'"),
+    ],
+)
+def test_a_wrong_file(tmp_path, text, message):
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(CourseError, match=message):
+        sweep.read_file(tmp_path / "sweep.yaml")
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(CourseError, match="no file"):
+        sweep.read_file(tmp_path / "none.yaml")
+
+
+# ----------------------------------------------------------------------------------- running
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(quick, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = [text for pair in QUICK if pair[0] != "epochs" for text in ("-p", *pair)]
+    arguments = ["sweep", str(NOTEBOOK), *options, "-p", "epochs", "0,1", "--out", str(out)]
+    assert cli.main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "epochs=0 is not at least 1" in printed.out
+    assert "1 of 2 runs failed" in printed.err
+    assert "failed   data_source=csv" in printed.out
+    (done,) = complete(out)
+    assert "epochs=1" in done
+    (failed,) = (out / sweep.FAILED).iterdir()
+    assert {path.name for path in failed.iterdir()} == {"03_train_sgd.ipynb", "log.txt"}
+    assert not (out / sweep.UNFINISHED).exists()
+    assert (out / "06_compare_runs.ipynb").exists()
+
+
+def test_a_run_is_the_notebook_without_its_lesson(quick, tmp_path):
+    (job,) = plan(*QUICK, out=tmp_path)
+    assert sweep.run_job(job) is None
+    assert {path.name for path in job.folder.iterdir()} == {
+        "03_train_sgd.ipynb", "checkpoint.pt", "log.txt", "metrics.json"
+    }  # fmt: skip
+    notebook = json.loads((job.folder / "03_train_sgd.ipynb").read_text())
+    text = json.dumps(notebook)
+    assert "Learning curves" in text and "DataLoader" not in text.replace("import DataLoader", "")
+    assert sweep.UNFINISHED not in text  # the place where it ran is gone
+    assert "epoch  1/1" in (job.folder / "log.txt").read_text()
+    assert sweep.is_complete(job)
+
+
+def test_a_folder_with_another_notebooks_run(tmp_path):
+    (job,) = plan(("seed", "1"), out=tmp_path)
+    job.folder.mkdir(parents=True)
+    with pytest.raises(CourseError, match="holds no run of 03_train_sgd.ipynb"):
+        sweep.is_complete(job)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"cells": [], "metadata": {}, "nbformat": 4}'])
+def test_a_file_that_is_no_notebook(tmp_path, text):
+    (tmp_path / "bad.ipynb").write_text(text)
+    with pytest.raises(CourseError, match="bad.ipynb is no notebook that can be run"):
+        sweep.plan(tmp_path / "bad.ipynb", [("seed", "1")], Path("x"), 1)
+
+
+def test_a_dead_kernel_is_a_failed_run(tmp_path):
+    cells = [
+        nbformat.v4.new_code_cell(
+            'seed: int = 0\nrun_folder: str = ""', metadata={"tags": ["parameters"]}
+        ),
+        nbformat.v4.new_code_cell("import os\nos._exit(1)"),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "dies.ipynb")
+    (job,) = sweep.plan(tmp_path / "dies.ipynb", [("seed", "1")], tmp_path / "out", 1)
+    assert "DeadKernelError" in sweep.run_job(job)
+    assert not job.folder.exists()
+
+
+def test_killed_five_times_and_resumed(quick, tmp_path):
+    """SIGKILL at random moments: nothing half-done stays, nothing complete is done again."""
+    out, chance = tmp_path / "out", random.Random(4)
+    written = {}
+    for _ in range(5):
+        process = subprocess.Popen(command(out, "--workers", 2), start_new_session=True)
+        time.sleep(chance.uniform(5, 16))
+        process.kill()
+        process.wait()
+        time.sleep(2)  # kernels notice within a second that their parent is gone
+        for name in complete(out):
+            stamp = (out / name / "metrics.json").stat().st_mtime_ns
+            assert written.setdefault(name, stamp) == stamp, f"{name} was run again"
+    done = subprocess.run(command(out, "--workers", 2), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"8 runs, {len(written)} of them complete" in done.stdout
+    assert len(complete(out)) == 8
+    for name, stamp in written.items():
+        assert (out / name / "metrics.json").stat().st_mtime_ns == stamp
+    assert list(out.rglob("*.part")) == [] and not (out / sweep.UNFINISHED).exists()
+    assert {path.name for path in out.iterdir()} - set(complete(out)) == {
+        "06_compare_runs.ipynb", ".lock"
+    }  # fmt: skip
+
+
+def processes() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+def test_ctrl_c_stops_at_once_and_leaves_no_process(quick, tmp_path):
+    out = tmp_path / "out"
+    with open(tmp_path / "stderr.txt", "w") as stderr:
+        process = subprocess.Popen(command(out), stderr=stderr)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(f"{sweep.UNFINISHED}/*/*.ipynb")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert "The same command goes on from here" in (tmp_path / "stderr.txt").read_text()
+    deadline = time.monotonic() + 30  # a kernel that is just starting notices a little later
+    while (listed := str(out) in processes()) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert not listed
+    (attempt,) = (out / sweep.UNFINISHED).iterdir()
+    before = {path: path.stat().st_mtime_ns for path in attempt.rglob("*")}
+    time.sleep(1)
+    assert before == {path: path.stat().st_mtime_ns for path in attempt.rglob("*")}
+
+
+def test_two_sweeps_into_one_folder(quick, tmp_path):
+    with filelock.FileLock(tmp_path / ".lock"):
+        with pytest.raises(CourseError, match="Another sweep is at work"):
+            sweep.sweep(NOTEBOOK, [*QUICK, ("seed", "1")], tmp_path)
+
+
+# --------------------------------------------------------------------------------- a cluster
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(quick, tmp_path):
+    """`dask scheduler` and two `dask worker` processes on loopback: (address, workers)."""
+    pytest.importorskip("distributed")
+    dask = [sys.executable, "-m", "dask"]
+    address = f"tcp://127.0.0.1:{free_port()}"
+    logs = open(tmp_path / "cluster.log", "w")
+    start = {"stdout": logs, "stderr": logs, "start_new_session": True, "cwd": tmp_path}
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2],
+         "--no-dashboard"], **start,
+    )  # fmt: skip
+    workers = [
+        subprocess.Popen(
+            [*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--name", name,
+             "--local-directory", str(tmp_path)], **start,
+        )
+        for name in ("one", "two")
+    ]  # fmt: skip
+    yield address, workers
+    for process in (*workers, scheduler):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+    logs.close()
+
+
+def test_dask_loses_a_worker_and_no_run(cluster, tmp_path):
+    address, workers = cluster
+    out = tmp_path / "dask"
+    process = subprocess.Popen(
+        command(out, "--scheduler", address, "--timeout", 60, values="0:6"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not complete(out) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(workers[0].pid, signal.SIGKILL)  # with its nanny: the machine is gone
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    assert len(complete(out)) == 6
+    assert not (out / sweep.FAILED).exists()
+
+    here = tmp_path / "here"
+    done = subprocess.run(
+        command(here, "--workers", 2, "--threads", 1, values="0:6"), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert complete(here) == complete(out)
+    for name in complete(here):
+        assert lasting(here / name) == lasting(out / name)
+
+
+# ------------------------------------------------------------------------------- comparison
+
+
+def test_the_comparison_never_mixes_real_and_generated_runs(tmp_path, drawn):
+    for seed in range(2):
+        given = {"learning_rate": 0.1, "seed": seed, "epochs": 3}
+        write_run(tmp_path / f"real{seed}", drawn, given, source="zalando", best=0.8 + seed / 10)
+        write_run(tmp_path / f"drawn{seed}", drawn, given, source="synthetic", best=0.99)
+    page = nbformat.read(sweep.compare(tmp_path), as_version=4)
+    outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert "2 runs on zalando" in outputs and "0.85" in outputs  # the mean of 0.8 and 0.9
+    assert "0.99" not in outputs and "GENERATED" not in outputs
+
+
+def test_the_comparison_of_runs_that_left_the_test_set_closed(tmp_path, drawn):
+    write_run(tmp_path / "run", drawn, test_accuracy=None)
+    assert "left the test set closed" in sweep.compare(tmp_path).read_text(encoding="utf-8")
+
+
+def test_the_comparison_names_runs_that_diverged(tmp_path, drawn):
+    for seed, loss in enumerate((0.3, float("nan"), float("inf"))):
+        given = {"learning_rate": 0.1 * (seed + 1), "seed": 0}
+        write_run(tmp_path / f"{seed}", drawn, given, best=0.8 + seed / 20, last_loss=loss)
+    page = nbformat.read(sweep.compare(tmp_path), as_version=4)
+    outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert "2 of them diverged" in outputs and "Best mean: learning_rate = 0.1" in outputs

@@ -1,0 +1,171 @@
+import base64
+import io
+
+import pandas as pd
+import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
+from PIL import Image
+
+from fmnist_lib import confidence, evaluate
+from fmnist_lib.data import CLASS_NAMES, SOURCES
+from fmnist_lib.lessons import plots
+
+
+def ablation_runs(source):
+    return pd.DataFrame(
+        {
+            "data": source,
+            "step": ["a", "a", "b"],
+            "validation_accuracy": [0.8, 0.9, 0.95],
+            "training_seconds": [1.0, 2.0, 3.0],
+        }
+    )
+
+
+@pytest.fixture
+def figures(drawn):
+    """Every figure of the course, drawn from small data, by its name."""
+    plots.setup("synthetic")
+    train, test = drawn
+    predicted = test.labels.roll(1)
+    matrix = evaluate.confusion_matrix(test.labels, predicted)
+    probabilities = torch.rand(200, 10, generator=torch.Generator().manual_seed(0)).softmax(1)
+    ten = pd.Series(range(10), CLASS_NAMES)
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "train_loss": [2.0, 1.0],
+            "validation_loss": [1.9, 1.2],
+            "train_accuracy": [0.5, 0.7],
+            "validation_accuracy": [0.55, 0.65],
+        }
+    )
+    runs = pd.DataFrame(
+        {"method": ["a", "a", "b"], "updates": [1, 2, 1], "seconds": [0.1, 0.2, 0.3], "loss": 1.0}
+    )
+    image = train.images[0]
+    sweep = pd.DataFrame(
+        {
+            "learning_rate": [0.1, 0.1, 0.01],
+            "validation_accuracy": [0.8, 0.9, float("nan")],
+            "diverged": [False, False, True],
+        },
+        index=["a", "b", "c"],
+    )
+    epochs = pd.DataFrame(
+        {"epoch": [1, 2] * 3, "validation_accuracy": [0.5, 0.8, 0.6, 0.9, 0.4, 0.7]},
+        index=list("aabbcc"),
+    )
+    speed = pd.Series(
+        [1.0, 1.7],
+        pd.MultiIndex.from_tuples([(75, 1), (75, 2)], names=["batch size", "processes"]),
+    )
+    return {
+        "samples": plots.samples(train, per_class=3),
+        "gallery": plots.gallery(train.images[:7], list("abcdefg"), columns=3, title="Seven"),
+        "pixels_as_numbers": plots.pixels_as_numbers(image, "Numbers"),
+        "pixel_histogram": plots.pixel_histogram(image.flatten().bincount(minlength=256), "Grey"),
+        "class_means": plots.class_means(torch.rand(10, 28, 28) * 255, "Means"),
+        "class_matrix": plots.class_matrix(matrix, "Distances", "grey levels"),
+        "image_steps": plots.image_steps(
+            {"one": image[None, None], "two": image[None, None, :9, :5]}, "Steps"
+        ),
+        "small_maps": plots.small_maps(torch.randn(20, 5, 5), "Kernels", symmetric=True),
+        "class_bars": plots.class_bars(ten, "Bars", "images", reference=4.5),
+        "descents": plots.descents(runs, "Descents"),
+        "traces": plots.traces({"a": [1.0, 2.0], "b": [2.0, 1.5]}, "Two lines", "batch", "loss"),
+        "learning_curves": plots.learning_curves(history, 2, "Curves"),
+        "confusion_matrix": plots.confusion_matrix(matrix, "Counts"),
+        "row_shares": plots.confusion_matrix(evaluate.row_shares(matrix), "Shares"),
+        "per_class": plots.per_class(evaluate.per_class_report(matrix).fillna(0), "Report"),
+        "calibration": plots.calibration(
+            {"model": confidence.calibration(probabilities, test.labels)}, "Sure?"
+        ),
+        "coverage": plots.coverage(confidence.coverage(probabilities, test.labels), "Unsure?"),
+        "ablation": plots.ablation(ablation_runs("synthetic"), ["a", "b"], "Steps"),
+        "robustness": plots.robustness(
+            pd.DataFrame(
+                {"one": [0.9, 0.5], "two": [0.8, 0.6]},
+                index=pd.MultiIndex.from_product([["noise"], [0, 9]], names=["kind", "strength"]),
+            ),
+            {"noise": "grey levels"},
+            "Noise",
+        ),
+        "run_curves": plots.run_curves(epochs, sweep, ["learning_rate"], "Curves"),
+        "accuracy_by_parameter": plots.accuracy_by_parameter(sweep, ["learning_rate"], "Rates"),
+        "scaling": plots.scaling(speed, "Speed-up"),
+    }
+
+
+CAPTION = "Data: GENERATED STAND-IN, not Fashion-MNIST"
+
+
+def test_every_figure_is_shown_with_alt_text_and_its_source(figures):
+    shown = DisplayFormatter()
+    for name, figure in figures.items():
+        content, metadata = shown.format(figure)
+        picture = content["image/png"]
+        picture = base64.b64decode(picture) if isinstance(picture, str) else picture
+        assert Image.open(io.BytesIO(picture)).width > 300, name
+        alt = metadata["image/png"]["alt"]
+        assert len(alt) > 40 and "GENERATED STAND-IN" in alt, name
+        assert figure.get_suptitle() and figure.get_supxlabel() == CAPTION, name
+
+
+def test_runs_on_other_data_than_the_notebook_keep_their_own_source():
+    plots.setup("synthetic")
+    figure = plots.ablation(ablation_runs("zalando"), ["a", "b"], "Steps")
+    assert figure.get_supxlabel() == f"Data: {SOURCES['zalando']}"
+    assert SOURCES["zalando"] in figure.alt and "STAND-IN" not in figure.alt
+    assert plots.CourseFigure(3, 3, "The next").get_supxlabel() == CAPTION
+
+
+def test_a_figure_of_no_data_has_no_caption():
+    plots.setup(None)
+    figure = plots.CourseFigure(3, 3, "Kernels").describe("Nine numbers.")
+    assert figure.get_supxlabel() == "" and figure.alt == "Kernels. Nine numbers."
+
+
+def test_every_axis_that_carries_a_scale_is_labelled(figures):
+    for name in ("pixel_histogram", "class_bars", "descents", "learning_curves", "calibration"):
+        axes = figures[name].axes
+        assert all(ax.get_xlabel() for ax in axes[-1:]), name
+        assert any(ax.get_ylabel() or name == "class_bars" for ax in axes), name
+
+
+def test_nothing_is_drawn_outside_the_figure(figures):
+    for name, figure in figures.items():
+        figure.draw_without_rendering()
+        width, height = figure.get_size_inches() * figure.dpi
+        for ax in figure.axes:
+            if box := ax.get_tightbbox():
+                assert box.x0 > -2 and box.y0 > -2, name
+                assert box.x1 < width + 2 and box.y1 < height + 2, name
+
+
+def test_every_public_function_is_covered(figures):
+    public = {
+        name for name, value in vars(plots).items()
+        if callable(value) and getattr(value, "__module__", "") == plots.__name__
+        and not name.startswith("_") and name not in ("setup", "CourseFigure")
+    }  # fmt: skip
+    assert public <= set(figures)
+
+
+def test_alt_text_states_the_numbers_of_the_run(figures):
+    alt = figures["learning_curves"].alt
+    assert "from 1.90 to 1.20" in alt and "55.0% to 65.0%" in alt
+
+
+def test_a_diverged_run_is_named_in_the_figure(figures):
+    titles = [ax.get_title() for ax in figures["run_curves"].axes]
+    assert "learning_rate 0.01, 1 diverged" in titles and "learning_rate 0.1" in titles
+    ticks = figures["accuracy_by_parameter"].axes[0].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["0.01\n1 diverged", "0.1"]
+
+
+def test_pyplot_is_left_alone(figures):
+    import matplotlib.pyplot as plt
+
+    assert plt.get_fignums() == []

@@ -1,0 +1,115 @@
+"""The quiz: what `quiz.yaml` says is what the notebooks ask, and every letter says why."""
+
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from fmnist_lib.course.execute import notebooks
+from fmnist_lib.errors import CourseError
+from fmnist_lib.lessons import quiz
+
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in notebooks()}
+WRITTEN = yaml.safe_load(Path(quiz.__file__).with_name("quiz.yaml").read_text(encoding="utf-8"))
+
+
+def quiz_cells(notebook):
+    """(the cell with the question, the cell with the answer), in their order."""
+    pairs = zip(notebook.cells, notebook.cells[1:])
+    return [pair for pair in pairs if "quiz" in pair[1].metadata.get("tags", [])]
+
+
+def asked(notebook):
+    """The names of the questions, in their order."""
+    return [
+        re.search(r'^quiz\.check\("(.+?)", answer\)$', cell.source, re.M)[1]
+        for _, cell in quiz_cells(notebook)
+    ]
+
+
+def test_every_question_is_asked_once_by_the_notebook_it_stands_under():
+    assert {stem: asked(notebook) for stem, notebook in NOTEBOOKS.items()} == {
+        stem: list(questions) for stem, questions in WRITTEN.items()
+    }
+    assert sum(map(len, WRITTEN.values())) == len(quiz.QUESTIONS)  # no name stands twice
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_the_notebook_asks_what_the_file_says(stem):
+    for number, (before, _) in enumerate(quiz_cells(NOTEBOOKS[stem]), start=1):
+        name = asked(NOTEBOOKS[stem])[number - 1]
+        assert before.cell_type == "markdown"
+        assert before.source == quiz.as_markdown(number, quiz.QUESTIONS[name])
+
+
+def test_a_question_as_markdown():
+    options = {letter: quiz.Option(f"Answer {letter}.", "Because.") for letter in "abc"}
+    question = quiz.Question("Which one?", options, "b")
+    assert quiz.as_markdown(7, question) == (
+        "**Quiz 7.** Which one?\n\n- a) Answer a.\n- b) Answer b.\n- c) Answer c."
+    )
+
+
+def test_texts_are_one_line_without_space_around():
+    for question in quiz.QUESTIONS.values():
+        texts = [question.question]
+        texts += [text for each in question.options.values() for text in (each.text, each.reason)]
+        for text in texts:
+            assert text and text == " ".join(text.split()), text
+
+
+def test_what_was_altered_in_a_notebook_is_written_anew():
+    stem, original = "03_train_sgd", NOTEBOOKS["03_train_sgd"]
+    altered = copy.deepcopy(original)
+    for before, _ in quiz_cells(altered):
+        before.source = "**Quiz.** Something else"
+    quiz.write_into(altered, stem)
+    assert altered == original
+
+
+def test_a_question_that_stands_nowhere_is_refused():
+    notebook = copy.deepcopy(NOTEBOOKS["03_train_sgd"])
+    with pytest.raises(CourseError, match="no question 'stochastic' under 04_confusion_matrix"):
+        quiz.write_into(notebook, "04_confusion_matrix")
+    with pytest.raises(CourseError, match="no question 'stochastic' under 09_own"):
+        quiz.write_into(notebook, "09_own")
+
+
+def test_a_notebook_without_quiz_is_left_alone():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Text")])
+    quiz.write_into(notebook, "09_own")
+    assert notebook.cells[0].source == "Text"
+
+
+def test_every_letter_of_the_quiz_says_why(capsys):
+    for name, question in quiz.QUESTIONS.items():
+        assert list(question.options) == ["a", "b", "c"] and question.right in question.options
+        for letter, option in question.options.items():
+            quiz.check(name, letter)
+            begin = "Right." if letter == question.right else "Not yet."
+            assert capsys.readouterr().out == f"{begin} {option.reason}\n"
+
+
+def test_the_right_letter_is_no_pattern():
+    letters = [question.right for question in quiz.QUESTIONS.values()]
+    assert all(letters.count(letter) >= 5 for letter in "abc")
+
+
+@pytest.mark.parametrize("answer", [" A ", "a\n"])
+def test_a_letter_may_be_large_or_have_space_around(answer, capsys):
+    quiz.check("twins", answer)
+    assert capsys.readouterr().out.startswith("Right.")
+
+
+@pytest.mark.parametrize("answer", ["d", 1, "", "a and b", None])
+def test_no_letter_of_the_quiz(answer, capsys):
+    quiz.check("balance", answer)
+    assert capsys.readouterr().out == "Not yet. Answer with one letter: a, b, c.\n"
+
+
+def test_dots_are_no_answer(capsys):
+    quiz.check("balance", ...)
+    assert capsys.readouterr().out.startswith("Not answered yet. Put a letter where the dots are")

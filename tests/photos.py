@@ -1,0 +1,48 @@
+"""A garment in pictures as people have them: for the tests of photos, of play, in the browser."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+
+def garment(size=(300, 400), background="white", ink="navy", mode="RGB"):
+    """A pair of trousers, higher than wide."""
+    image = Image.new(mode, size, background)
+    draw, (w, h) = ImageDraw.Draw(image), size
+    draw.rectangle([w * 0.3, h * 0.1, w * 0.7, h * 0.3], fill=ink)
+    draw.rectangle([w * 0.3, h * 0.3, w * 0.45, h * 0.9], fill=ink)
+    draw.rectangle([w * 0.55, h * 0.3, w * 0.7, h * 0.9], fill=ink)
+    return image
+
+
+def saved(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned():
+    """As a phone held sideways stores it: turned, with a note of it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90° clockwise to see it upright"
+    return saved(garment().rotate(90, expand=True), "JPEG", exif=exif)
+
+
+def deep(image):
+    return Image.fromarray(np.asarray(image.convert("L")).astype("uint16") * 257)
+
+
+UPRIGHT = {
+    "dark on light": saved(garment()),
+    "light on dark": saved(garment(background="black", ink="white")),
+    "grey background": saved(garment(background=(200, 200, 200), ink=(60, 60, 60))),
+    "turned, with EXIF": turned(),
+    "transparent": saved(garment(background=(0, 0, 0, 0), ink=(20, 20, 90, 255), mode="RGBA")),
+    "palette with transparency": saved(garment().convert("P"), "GIF"),
+    "16 bits of grey": saved(deep(garment())),
+    "4000 × 3000": saved(garment(size=(3000, 4000)), "JPEG"),
+    "CMYK": saved(garment().convert("CMYK"), "JPEG"),
+    "black and white": saved(garment().convert("1")),
+    "WebP": saved(garment(), "WEBP"),
+}  # fmt: skip

@@ -1,0 +1,378 @@
+"""Networks on disk: kept, loaded, gone on with. Broken and hostile files: test_hostile.py."""
+
+import pytest
+import torch
+from conftest import ON_CPU, equal, new_net
+from forked import RECIPES
+from torch import nn
+
+from fmnist_lib import checkpoints, evaluate, train
+from fmnist_lib.data import Split
+from fmnist_lib.errors import CourseError
+from fmnist_lib.history import Epoch, best_epoch
+from fmnist_lib.model import NETWORKS, Net, RawNet, ResidualNet, register
+from fmnist_lib.recipe import Recipe
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "new" / "checkpoint.pt"
+
+
+def fit(model, drawn, path=None, resume=False, **recipe):
+    return train.fit(model, *drawn, Recipe(**recipe), checkpoint=path, resume=resume, **ON_CPU)
+
+
+def weights_of(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_checkpoint_holds_the_best_epoch(drawn, path):
+    seen = []
+    net = new_net()
+    for epoch in fit(net, drawn, path, epochs=5, learning_rate=0.1):
+        seen.append((epoch.validation_accuracy, weights_of(net)))
+    best = max(range(5), key=lambda i: seen[i][0])
+    loaded, state = checkpoints.load_model(path)
+    assert state["best"]["epoch"] == best + 1
+    assert equal(loaded.state_dict(), seen[best][1]) and not loaded.training
+    assert state["source"] == "synthetic" and len(state["history"]) == 5
+    assert state["recipe"]["learning_rate"] == 0.1 and state["train_images"] == 600
+    assert [p.name for p in path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("options", RECIPES.values(), ids=RECIPES)
+def test_a_resumed_run_equals_an_uninterrupted_one(drawn, path, options):
+    recipe = {"epochs": 4, **options}
+    whole = new_net()
+    expected = list(fit(whole, drawn, **recipe))
+
+    run = fit(new_net(), drawn, path, **recipe)
+    next(run), next(run)
+    run.close()  # as if interrupted after two epochs
+    resumed = new_net(seed=99)
+    history = list(fit(resumed, drawn, path, resume=True, **recipe))
+    assert equal(whole.state_dict(), resumed.state_dict())
+    assert [e.train_loss for e in history] == [e.train_loss for e in expected]
+    assert [e.epoch for e in history] == [1, 2, 3, 4]
+
+
+def test_the_best_epoch_may_lie_before_the_interruption(drawn, path, monkeypatch):
+    accuracies = iter([0.7, 0.9, 0.8, 0.9])  # the second stays the best
+    monkeypatch.setattr(train, "measure", lambda *_: (0.5, next(accuracies)))
+    run, net = fit(new_net(), drawn, path, epochs=4), new_net()
+    next(run), next(run)
+    run.close()
+    best = checkpoints.read(path)["best"]
+    history = list(fit(net, drawn, path, resume=True, epochs=4))
+    assert [row.validation_accuracy for row in history] == [0.7, 0.9, 0.8, 0.9]
+    loaded, state = checkpoints.load_model(path)
+    assert state["best"]["epoch"] == best["epoch"] == 2
+    assert equal(loaded.state_dict(), best["model"])
+    assert not equal(loaded.state_dict(), net.state_dict())
+
+
+def test_without_resuming_the_training_begins_anew(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=2))
+    (only,) = fit(new_net(), drawn, path, epochs=1)
+    assert only.epoch == 1 and len(checkpoints.read(path)["history"]) == 1
+
+
+def test_resume_with_another_recipe(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1))
+    with pytest.raises(CourseError, match=r"made from something else \(learning_rate\)"):
+        list(fit(new_net(), drawn, path, resume=True, epochs=2, learning_rate=0.5))
+    with pytest.raises(CourseError, match=r"made from something else \(learning_rate, seed\)"):
+        list(fit(new_net(), drawn, path, resume=True, epochs=2, learning_rate=0.5, seed=1))
+
+
+def test_resume_with_other_data_or_another_network(drawn, path):
+    (images, labels), test = (drawn[0].images, drawn[0].labels), drawn[1]
+    list(fit(ResidualNet(width=4), drawn, path, epochs=1))
+    for model, split, changed in (
+        (ResidualNet(width=4), Split(images, labels, "zalando"), "source"),
+        (ResidualNet(width=4), drawn[0][:500], "train_images"),
+        (ResidualNet(width=8), drawn[0], "arguments"),
+        (RawNet(), drawn[0], "network, arguments"),
+    ):
+        with pytest.raises(CourseError, match=rf"made from something else \({changed}\)"):
+            list(fit(model, (split, test), path, resume=True, epochs=2))
+    run = train.fit(
+        ResidualNet(width=4), *drawn, checkpoint=path, resume=True, device="cpu", dtype="bfloat16"
+    )
+    with pytest.raises(CourseError, match=r"made from something else \(dtype\)"):
+        list(run)
+
+
+def test_more_epochs_are_the_same_training(drawn, path):
+    whole = new_net()
+    list(fit(whole, drawn, epochs=3))
+    list(fit(new_net(), drawn, path, epochs=1))
+    resumed = new_net(seed=99)
+    history = list(fit(resumed, drawn, path, resume=True, epochs=3))
+    assert [row.epoch for row in history] == [1, 2, 3]
+    assert equal(resumed.state_dict(), whole.state_dict())
+
+
+def test_fewer_epochs_than_it_has_are_refused(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=3))
+    before = path.read_bytes()
+    with pytest.raises(CourseError, match="has 3 epochs behind it, more than epochs=2. Ask for mo"):
+        list(fit(new_net(), drawn, path, resume=True, epochs=2))
+    assert path.read_bytes() == before
+    assert len(list(fit(new_net(), drawn, path, resume=True, epochs=3))) == 3  # as many: only shown
+
+
+def test_one_cycle_cannot_be_resumed_over_more_epochs(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1, schedule="one-cycle"))
+    with pytest.raises(CourseError, match=r"made from something else \(epochs\)"):
+        list(fit(new_net(), drawn, path, resume=True, epochs=2, schedule="one-cycle"))
+
+
+def test_a_finished_network_cannot_be_gone_on_with(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1))
+    state = checkpoints.read(path)
+    for name in ("model", "averaged", "optimizer", "scheduler", "random"):
+        del state[name]
+    checkpoints.write(path, state)
+    assert checkpoints.load_model(path)[1]["best"]["epoch"] == 1  # as those that are shipped
+    with pytest.raises(CourseError, match="holds only the finished network"):
+        list(fit(new_net(), drawn, path, resume=True, epochs=2))
+
+
+def test_checkpoint_of_another_network(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1))
+    state = torch.load(path, weights_only=True)
+
+    torch.save(state | {"network": "LeNet5"}, path)
+    with pytest.raises(CourseError, match="network 'LeNet5'; known are Net, RawNet, BatchNormNet"):
+        checkpoints.load_model(path)
+
+    torch.save(state | {"arguments": {"width": 8}}, path)
+    with pytest.raises(CourseError, match="Net can't be built with the arguments in .*'width'"):
+        checkpoints.load_model(path)
+
+    del state["best"]["model"]["fc2.bias"]
+    torch.save(state, path)
+    with pytest.raises(CourseError, match="do not fit Net: they belong to another network"):
+        checkpoints.load_model(path)
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("code from a checkpoint ran",)
+
+
+def test_bad_checkpoints(tmp_path, capsys):
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(CourseError, match="no checkpoint .*Train first: notebook 03 writes one"):
+        checkpoints.load_model(path)
+    path.write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(CourseError, match="is torn or is no checkpoint"):
+        checkpoints.load_model(path)
+    torch.save({"network": "Net", "arguments": {}, "best": {"model": Evil()}}, path)
+    with pytest.raises(CourseError, match="is torn or is no checkpoint"):
+        checkpoints.load_model(path)
+    assert capsys.readouterr().out == ""
+
+
+# -------------------------------------------------------------------------- shipped networks
+
+
+def test_the_published_network_is_shipped():
+    net, state = checkpoints.load_model(checkpoints.shipped())
+    assert type(net) is Net and state["source"] == "zalando"
+    assert state["recipe"]["batch_size"] == 75 and len(state["history"]) == 25
+
+
+def test_shipped_checkpoints_are_small_and_have_a_card():
+    cards = (checkpoints.WEIGHTS / "README.md").read_text(encoding="utf-8")
+    files = list(checkpoints.WEIGHTS.glob("*.pt"))
+    assert {file.stem for file in files} == {"Net", "ResidualNet"}
+    assert sum(file.stat().st_size for file in files) < 4_000_000
+    for file in files:
+        net, state = checkpoints.load_model(file)
+        assert type(net).__name__ == file.stem and file.name in cards
+        best = best_epoch([Epoch(**row) for row in state["history"]])
+        assert best.epoch == state["best"]["epoch"] and f"epoch {best.epoch}, " in cards
+        assert f"{best.validation_accuracy:.2%}".replace("%", " %") in cards
+
+
+def test_a_network_that_is_not_shipped():
+    with pytest.raises(CourseError, match="no trained 'LeNet5', only with: Net, ResidualNet"):
+        checkpoints.shipped("LeNet5")
+
+
+# ----------------------------------------------------------------------- networks of one's own
+
+
+def own_network():
+    """A class as somebody writes it in a cell, new each time that the cell is run."""
+
+    class Own(nn.Module):
+        def __init__(self, hidden: int = 12, dropout: float = 0.0):
+            super().__init__()
+            self.hidden = hidden
+            self.dropout = dropout
+            self.first = nn.Linear(784, hidden)
+            self.last = nn.Linear(hidden, 10)
+
+        def forward(self, x):
+            return self.last(self.first(x.flatten(1)).relu())
+
+    return Own
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """`register`, which forgets the class when the test ends."""
+
+    def remembered(network):
+        monkeypatch.setitem(NETWORKS, network.__name__, network)
+        return register(network)
+
+    return remembered
+
+
+def test_a_network_that_is_not_registered_is_refused_before_it_is_trained(drawn, path):
+    net = own_network()()
+    before = weights_of(net)
+    with pytest.raises(CourseError, match="^Own is not registered.* Write @register .*class, and"):
+        next(fit(net, drawn, path))
+    assert equal(net.state_dict(), before) and not path.parent.exists()
+    (epoch,) = fit(net, drawn, epochs=1)  # without a checkpoint it is trained
+    assert epoch.validation_accuracy > 0 and not equal(net.state_dict(), before)
+
+
+def test_a_class_that_only_has_the_name_of_a_registered_one_is_refused(drawn, path):
+    other = own_network()
+    other.__name__ = "Net"
+    with pytest.raises(CourseError, match="^Net is not registered"):
+        next(fit(other(), drawn, path))
+
+
+def test_a_network_of_ones_own_is_saved_loaded_and_resumed(drawn, path, registered):
+    Own = registered(own_network())
+
+    def new(seed=0):
+        torch.manual_seed(seed)
+        return Own(20, dropout=0.5)
+
+    recipe = {"epochs": 4, "learning_rate": 0.05, "average": 0.5}
+    whole = new()
+    expected = list(fit(whole, drawn, **recipe))
+    run = fit(new(), drawn, path, **recipe)
+    next(run), next(run)
+    run.close()
+    resumed = new(seed=99)
+    history = list(fit(resumed, drawn, path, resume=True, **recipe))
+    assert equal(resumed.state_dict(), whole.state_dict())
+    assert [row.validation_loss for row in history] == [row.validation_loss for row in expected]
+
+    loaded, state = checkpoints.load_model(path)
+    assert state["network"] == "Own" and state["arguments"] == {"hidden": 20, "dropout": 0.5}
+    assert type(loaded) is Own and loaded.hidden == 20
+    right = evaluate.predict(loaded, drawn[1].images).argmax(1) == drawn[1].labels
+    assert right.double().mean().item() == best_epoch(history).validation_accuracy
+
+
+def test_a_cell_that_is_run_twice(drawn, path, registered):
+    first, second = registered(own_network()), own_network()
+    list(fit(first(), drawn, path, epochs=1))
+    registered(second)
+    assert type(checkpoints.load_model(path)[0]) is second
+    history = list(fit(second(), drawn, path, resume=True, epochs=2))
+    assert [row.epoch for row in history] == [1, 2]
+
+
+def test_a_class_that_was_changed_since(drawn, path, registered):
+    list(fit(registered(own_network())(), drawn, path, epochs=1))
+
+    class Own(own_network()):
+        def __init__(self, hidden=12, dropout=0.0):
+            super().__init__(hidden + 1, dropout)
+
+    registered(Own)
+    with pytest.raises(CourseError, match="do not fit Own.*or the class has changed since"):
+        checkpoints.load_model(path)
+
+    class Own(own_network()):
+        def __init__(self, width=12):
+            super().__init__(width)
+
+    registered(Own)
+    with pytest.raises(CourseError, match="Own can't be built with the arguments.*may have chang"):
+        checkpoints.load_model(path)
+
+
+def test_a_checkpoint_of_a_network_that_is_not_registered_now(drawn, path, registered, monkeypatch):
+    list(fit(registered(own_network())(), drawn, path, epochs=1))
+    monkeypatch.delitem(NETWORKS, "Own")
+    with pytest.raises(CourseError, match="holds the network 'Own'; known are Net, .*@register"):
+        checkpoints.load_model(path)
+
+
+class Forgets(nn.Linear):  # `depth` is kept nowhere
+    def __init__(self, depth):
+        super().__init__(784, 10)
+
+
+class Doubles(nn.Linear):
+    def __init__(self, hidden=4):
+        super().__init__(784, 2 * hidden)
+        self.hidden = 2 * hidden  # not as it came: another one would have 16
+
+
+class Asks(nn.Linear):  # for something that no file can hold
+    def __init__(self, activation):
+        super().__init__(784, 10)
+        self.activation = activation
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments", "message"),
+    [
+        (Forgets, [3], "Forgets does not keep its argument 'depth'.* Write self.depth = depth in"),
+        (Doubles, [], "Another Doubles with the arguments {'hidden': 8} is not like the one that"),
+        (Asks, [torch.relu], "Asks has activation=<built-in .*Let its arguments be numbers, texts"),
+        (Asks, [lambda x: x], "Asks has activation=<function .* which a checkpoint can't hold"),
+        (Asks, [nn.ReLU()], r"Asks has activation=ReLU\(\), which a checkpoint can't hold"),
+    ],
+    ids=["forgets", "changes", "function", "lambda", "module"],
+)
+def test_a_network_that_could_not_be_built_again(
+    drawn, path, registered, network, arguments, message
+):
+    registered(network)
+    with pytest.raises(CourseError, match=message) as refused:
+        next(fit(network(*arguments), drawn, path))
+    assert not path.parent.exists()
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 500  # one paragraph
+
+
+def test_arguments_of_plain_values_are_kept(registered):
+    registered(Asks)
+    for value in (None, True, 3, 0.5, "relu", [1, 2], (1, 2), {"a": [1]}):
+        assert checkpoints.describe(Asks(value))["arguments"] == {"activation": value}
+
+
+def test_a_residual_net_of_another_width(drawn, path):
+    (epoch,) = fit(ResidualNet(width=8), drawn, path, epochs=1)
+    net, state = checkpoints.load_model(path)
+    assert net.width == 8 and state["arguments"] == {"width": 8}
+    assert train.measure(net, drawn[1])[1] == epoch.validation_accuracy
+
+
+def test_describing_takes_no_random_numbers():
+    net = ResidualNet(width=4)
+    before = torch.get_rng_state()
+    assert checkpoints.describe(net) == {"network": "ResidualNet", "arguments": {"width": 4}}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_file_cannot_ask_for_a_network_of_any_size(drawn, path):
+    list(fit(ResidualNet(width=4), drawn, path, epochs=1))
+    state = checkpoints.read(path) | {"arguments": {"width": 100_000}}
+    checkpoints.write(path, state)
+    with pytest.raises(CourseError, match="can't be built.*its weights would have 11,200,"):
+        checkpoints.load_model(path)
