@@ -1,8 +1,10 @@
 """Guards over the committed notebooks. Their cells are run by nbval, see conftest.py."""
 
+import ast
 import re
 import statistics
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ import nbformat
 import pytest
 from conftest import traces_of_this_machine
 
-from fmnist_lib.course import execute
+from fmnist_lib.course import execute, refresh
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = execute.notebooks()
@@ -30,9 +32,7 @@ EXPECTED_PARAMETERS = {
         "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
     },
     "06_compare_runs": {"runs_folder", "runs_on"},
-    "07_many_processes": {
-        "data_source", "train_images", "processes", "batch_sizes", "run_folder"
-    },
+    "07_many_processes": {"data_source", "train_images", "processes", "batch_sizes"},
 }  # fmt: skip
 
 
@@ -88,6 +88,108 @@ def test_parameters(notebook):
     (cell,) = tagged(notebook, "parameters")
     names = set(re.findall(r"^(\w+):", cell.source, flags=re.M))
     assert names == EXPECTED_PARAMETERS[notebook.path.stem]
+
+
+def reads_and_writes(body):
+    """The names that statements take from elsewhere, and those that they set."""
+    read, written = set(), set()
+
+    def follow(statements):
+        for node in statements:
+            if isinstance(node, ast.For):  # the target is set before the body runs
+                simple([node.iter])
+                follow([ast.Assign([node.target], ast.Constant(0), lineno=0)])
+            elif isinstance(node, ast.While | ast.If):
+                simple([node.test])
+            elif isinstance(node, ast.With):
+                for item in node.items:
+                    simple([item.context_expr])
+                    if item.optional_vars:
+                        follow([ast.Assign([item.optional_vars], ast.Constant(0), lineno=0)])
+            elif not isinstance(node, ast.Try):
+                simple([node])
+                continue
+            handlers = [part for each in getattr(node, "handlers", []) for part in each.body]
+            for part in (
+                node.body,
+                handlers,
+                getattr(node, "orelse", []),
+                getattr(node, "finalbody", []),
+            ):
+                follow(part)
+
+    def simple(nodes):
+        for node in nodes:
+            table = symtable.symtable(ast.unparse(node), "cell", "exec")
+            used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+            if isinstance(node, ast.AugAssign):  # for Python's table, only set
+                used.add(ast.unparse(node.target))
+            inner = table.get_children()
+            while inner:  # functions, classes, comprehensions
+                each = inner.pop()
+                inner += each.get_children()
+                used |= {s.get_name() for s in each.get_symbols() if s.is_global()}
+            read.update(used - written)
+            symbols = table.get_symbols()
+            written.update(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+
+    follow(body)
+    return read, written
+
+
+def test_no_exercise_overwrites_what_an_earlier_cell_uses(notebook):
+    """Else that cell fails, or shows something else, when a student runs it again."""
+    used = set()
+    for cell in code_cells(notebook):
+        read, written = reads_and_writes(ast.parse(cell.source).body)
+        if {"exercise", "quiz"} & {*cell.metadata.get("tags", [])}:
+            assert not written & used, cell.source
+        used |= read
+
+
+@pytest.mark.parametrize(
+    "source, read, written",
+    [
+        ("a = b", {"b"}, {"a"}),
+        ("a = 1\nb = a", set(), {"a", "b"}),
+        ("a = a + 1", {"a"}, {"a"}),
+        ("a += 1", {"a"}, {"a"}),
+        ("a, (b, *c) = d", {"d"}, {"a", "b", "c"}),
+        ("a.b[c] = d", {"a", "c", "d"}, set()),
+        ("for a in b:\n    print(a)", {"b", "print"}, {"a"}),
+        ("with a as b:\n    b(c)", {"a", "c"}, {"b"}),
+        ("if a:\n    b = 1\nelse:\n    c = b", {"a"}, {"b", "c"}),
+        ("try:\n    a()\nexcept E:\n    b = 1", {"a"}, {"b"}),
+        ("[a for a in b if c]", {"b", "c"}, set()),
+        ("f = lambda a: a + b", {"b"}, {"f"}),
+        ("def f(a):\n    c = a\n    return b + c", {"b"}, {"f"}),
+        ("class A(B):\n    c = 1\n    def f(self): return d", {"B", "d"}, {"A"}),
+        ("import a.b as c\nfrom d import e", set(), {"c", "e"}),
+        ("x: int = 1", {"int"}, {"x"}),
+    ],
+)
+def test_names_are_found(source, read, written):
+    assert reads_and_writes(ast.parse(source).body) == (read, written)
+
+
+def test_no_cell_sets_a_parameter_anew(notebook):
+    """Else a cell further up sees another value when it is run again."""
+    first, *others = [cell for cell in code_cells(notebook)]
+    declared = reads_and_writes(ast.parse(first.source).body)[1]
+    for cell in others:
+        assert not declared & reads_and_writes(ast.parse(cell.source).body)[1], cell.source
+
+
+def test_a_widget_leaves_its_figure_only():
+    view = nbformat.v4.new_output(
+        "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    )
+    figure = nbformat.v4.new_output("display_data", {"image/png": "iVBORw=="})
+    cells = [nbformat.v4.new_markdown_cell("text")]
+    cells.append(nbformat.v4.new_code_cell("play()", outputs=[figure, view]))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    refresh.remove_widgets(notebook)
+    assert notebook.cells[1].outputs == [figure]
 
 
 def test_no_cell_is_skipped_or_excused(notebook):
