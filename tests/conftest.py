@@ -64,8 +64,8 @@ ON_CPU = {"device": "cpu", "dtype": "float32"}  # of `fit`: the same bits every 
 def pytest_configure(config):
     # A job in the background of a shell ignores Ctrl-C, and so would the processes of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(config, "workerinput"):
-        return  # a worker of pytest-xdist: they are made already
+    if hasattr(config, "workerinput") or "SIMULATED_WINDOWS" in os.environ:
+        return  # a worker of pytest-xdist, or tests in a test: they are made already
     shutil.rmtree(COPIES, ignore_errors=True)
     COPIES.mkdir(exist_ok=True)
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):

@@ -212,7 +212,7 @@ def try_your_own(page):
     for name, content, said in (
         ("text.png", b"this is text", "text.png is no image that can be read"),
         ("empty.png", b"", "empty.png is no image that can be read"),
-        ("large.tif", bytes(12_000_000), "large.tif can't be read: it has 12 MB, and this browser"),
+        ("large.tif", bytes(12_000_000), "large.tif can't be read: it has 12.0 MB, and this"),
     ):
         upload(page, cell, name, content)
         answer.get_by_text(said).wait_for(timeout=5000)

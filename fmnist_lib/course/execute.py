@@ -12,6 +12,7 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
@@ -77,6 +78,13 @@ def effective_parameters(notebook: Path, given: dict | None = None) -> dict:
     return {name: effective[name] for name in sorted(effective) if name not in NOT_DECISIVE}
 
 
+def require_kernel() -> None:
+    """CourseError when no kernel of this Python can start: what follows would be harder to read."""
+    if problem := kernel_problem():
+        found, remedy = problem
+        raise CourseError(f"The Jupyter kernel can't start: {found}. Remedy: {remedy}")
+
+
 def execute(
     source: Path,
     output: Path,
@@ -84,11 +92,12 @@ def execute(
     notebook: nbformat.NotebookNode | None = None,
     **options,
 ) -> None:
-    """Execute a notebook through papermill; CourseError when a cell fails.
+    """Execute a notebook through papermill; CourseError when it can't begin or a cell fails.
 
     notebook: what is executed in place of what stands in `source`. options: of
     `papermill.execute_notebook`.
     """
+    require_kernel()
     try:
         with atomic.writing(output):
             papermill.execute_notebook(
@@ -132,9 +141,9 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
         if isinstance(value, str):
             for was, now in (moved or {}).items():
                 value = value.replace(str(was), str(now))
-            if len(Path(root).parts) > 1:  # it is not the root of all folders
+            if root.strip(os.sep):  # it is not the root of all folders
                 value = value.replace(root, "")
-            if len(Path(home).parts) > 1:
+            if home.strip(f"{os.sep}.~"):  # there is one
                 value = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", value)
         return value
 

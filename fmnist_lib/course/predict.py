@@ -1,6 +1,5 @@
 """`fmnist predict photo.jpg …`: what a trained network takes the photos for."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +58,4 @@ def _choose(checkpoint: str | None, network: str | None) -> Path:
     if checkpoint:
         return paths.find(checkpoint)
     own = paths.in_project(OWN)
-    # Path.exists raises where a folder may not be looked into
-    use_own = not network and os.path.exists(own)
-    return own if use_own else checkpoints.shipped(network or "Net")
+    return own if not network and paths.is_file(own) else checkpoints.shipped(network or "Net")

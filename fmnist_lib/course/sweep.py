@@ -32,6 +32,7 @@ from fmnist_lib.course.execute import (
     execute,
     notebooks,
     parse_parameters,
+    require_kernel,
     shorten_paths,
 )
 from fmnist_lib.course.student import student_version
@@ -309,6 +310,7 @@ def run_job(job: Job) -> str | None:
 def _execute(job: Job, folder: Path) -> str | None:
     with open(folder / "log.txt", "w", encoding="utf-8") as log:
         try:
+            require_kernel()
             papermill.execute_notebook(
                 _without_lesson(job.notebook),
                 folder / Path(job.notebook).name,
@@ -361,6 +363,7 @@ def compare(folder: Path) -> Path:
     """Execute notebook 06 on a folder of runs; returns the page."""
     source = paths.project_root() / "notebooks" / "06_compare_runs.ipynb"
     page = folder / source.name
-    notebook = student_version(nbformat.read(source, as_version=4))  # a student may have made them
+    # A student may have made the runs.
+    notebook = student_version(nbformat.read(source, as_version=4), name=source.name)
     execute(source, page, {"runs_folder": str(folder)}, notebook, progress_bar=False)
     return page

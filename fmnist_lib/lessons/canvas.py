@@ -4,7 +4,7 @@ import anywidget
 import traitlets
 
 DRAW = """
-const AS_IT_IS = 4e6;  // bytes; JupyterLab cuts the connection at a message of 10 MB
+const AS_IT_IS = 9e5;  // bytes; JupyterLab cuts the connection at a message of 10 MB, Colab of 1
 
 async function smaller(file, largest) {
   const image = await createImageBitmap(file);  // upright, as a phone has noted it
@@ -16,7 +16,7 @@ async function smaller(file, largest) {
   pen.fillStyle = "white";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((done) => canvas.toBlob(done));
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
 }
 
 function render({ model, el }) {
@@ -77,7 +77,7 @@ function render({ model, el }) {
     if (file) ask(file.name, async () => {
       if (file.size <= AS_IT_IS) return file;
       return smaller(file, model.get("largest")).catch(() => {
-        const size = `${(file.size / 1e6).toFixed(0)} MB`;
+        const size = `${(file.size / 1e6).toFixed(1)} MB`;
         throw Error(`it has ${size}, and this browser can't make it smaller. Give a JPEG or PNG.`);
       });
     });
@@ -95,7 +95,7 @@ class Canvas(anywidget.AnyWidget):
 
     After each stroke and for each photo, what Python has set by `on_msg` gets {"name", "turn"} with
     the image file as a buffer. Its answer goes back by `send({"turn": …, "html": …})`. A photo of
-    more than 4 MB is reduced before, to `largest` pixels at its longer side.
+    more than 0.9 MB is reduced before, to `largest` pixels at its longer side.
     """
 
     _esm = DRAW

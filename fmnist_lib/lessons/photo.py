@@ -47,6 +47,8 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
         photo = photo.convert("RGBA")
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {name}.") from error
+    except PermissionError as error:
+        raise CourseError(f"You may not read {name}. Ask its owner to let you.") from error
     except UnidentifiedImageError as error:
         raise CourseError(
             f"{name} is no image that can be read. Give a JPEG, PNG, GIF, WebP or BMP file."

@@ -90,8 +90,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             yield scratch
             patiently(os.replace, scratch, path)
     finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # it has taken its place
+            patiently(os.unlink, scratch)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -117,5 +117,5 @@ def remove_scratch(path: str | Path) -> None:
     """Remove what a process that was killed while it wrote `path` has left beside it."""
     path = Path(path)
     for scratch in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(OSError):  # another user's, or held: it does no harm
-            scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # another user's: it does no harm
+            patiently(os.unlink, scratch)

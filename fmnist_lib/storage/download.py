@@ -263,7 +263,9 @@ def _receive(url: str, parts: queue.SimpleQueue, given_up: threading.Event) -> N
     try:
         # As it lies there: a server may call a .gz file another one that it has compressed.
         plain = {"Accept-Encoding": "identity"}
-        with requests.get(url, stream=True, timeout=(CONNECT, TIMEOUT), headers=plain) as answer:
+        # A silent server is `_fetch`'s to give up; this lets its thread end at some time.
+        silent = (CONNECT, 2 * TIMEOUT)
+        with requests.get(url, stream=True, timeout=silent, headers=plain) as answer:
             for part in answer.raw.stream(2**14, decode_content=False) if answer.ok else ():
                 parts.put(part)
                 if given_up.is_set():

@@ -108,9 +108,8 @@ def test_a_folder_that_was_moved_is_named_where_it_lies(shortened):
     attempt, target = Path("/srv/Übung/out/.now/a~1"), Path("/srv/Übung/out/a")
     moved = {attempt: target}
     text = f"{attempt}/log.txt in {attempt}"
-    assert shortened(text, Path("/srv/Übung"), "/root", moved)["text/plain"] == (
-        "out/a/log.txt in /srv/Übung/out/a"
-    )
+    data = shortened(text, Path("/srv/Übung"), "/root", moved)
+    assert data["text/plain"] == "out/a/log.txt in out/a"
 
 
 def test_pictures_stay_as_they_are(shortened):
@@ -129,3 +128,11 @@ def test_only_what_has_to_be_changed_is_changed(tmp_path, monkeypatch):
     path.write_text(text.replace('"# ', '"/content/course/a ', 1), encoding="utf-8")
     execute.shorten_paths(path)
     assert path.read_text(encoding="utf-8") == text.replace('"# ', '"a ', 1)
+
+
+def test_a_kernel_that_cannot_start_is_said_before_anything_runs(tmp_path, monkeypatch):
+    gone = ("python3 starts /gone/python, which is gone", "python -m ipykernel install")
+    monkeypatch.setattr(execute, "kernel_problem", lambda: gone)
+    with pytest.raises(CourseError, match="kernel can.t start: python3 starts /gone.*ipykernel"):
+        execute.execute(execute.notebooks()[0], tmp_path / "out.ipynb", {})
+    assert list(tmp_path.iterdir()) == []

@@ -204,6 +204,15 @@ def test_a_good_file_is_answered_beside_a_missing_one(tmp_path, capsys):
     assert "good.png" in printed and f"There is no file {files[1]}" in printed
 
 
+def test_a_photo_of_another_user(project, monkeypatch, capsys):
+    def forbidden(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", forbidden)
+    assert cli.main(["predict", "dark.png"]) == 1
+    assert f"You may not read {project / 'dark.png'}. Ask" in capsys.readouterr().out
+
+
 def test_predict_without_a_checkpoint(capsys):
     assert cli.main(["predict", "x.png", "--checkpoint", "none.pt"]) == 1
     said = capsys.readouterr().err

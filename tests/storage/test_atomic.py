@@ -176,7 +176,7 @@ def test_a_virus_scanner_that_lets_go(old, monkeypatch):
 
 
 def test_a_viewer_that_does_not_let_go(old, monkeypatch):
-    monkeypatch.setattr(atomic, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(atomic, "PAUSES", (0.05, 0.05))
     held(monkeypatch, "replace", 60)
     with refused(old) as fault:
         atomic.write_text(old, "new")
@@ -207,6 +207,7 @@ def test_other_faults_are_not_waited_for(old, monkeypatch):
 
 def test_what_a_killed_process_left_may_stay(tmp_path, monkeypatch):
     (tmp_path / ".a.pt.9.part").write_text("")
+    monkeypatch.setattr(atomic, "PAUSES", ())
     held(monkeypatch, "unlink", 60)
     atomic.remove_scratch(tmp_path / "a.pt")
 
