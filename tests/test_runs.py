@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import random
 import subprocess
 import sys
@@ -198,7 +197,7 @@ def test_a_result_is_of_the_network_beside_it(written, drawn):
     assert (written / "metrics.json").read_bytes() == before
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows can't fork")
+@pytest.mark.skipif(FORKS is None, reason="Windows can't fork")
 def test_two_notebooks_at_once_never_mix_their_results(tmp_path, drawn):
     """20 times, the second beginning at a random moment of the first."""
     chance, ends = random.Random(7), []

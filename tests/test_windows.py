@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-# These need minutes, as they start kernels, clusters or servers, or render pages.
+# These take minutes: they start kernels, clusters or commands, draw or render. All of it:
+# PYTHONPATH=tests/windows:. PYTHONIOENCODING=cp1252 SIMULATED_WINDOWS=1 python -m pytest -o addopts=
 LONG = [
-    "course/test_handouts.py", "course/test_run.py", "course/test_sweep.py", "test_browser.py",
-    "test_determinism.py", "test_distributed.py", "test_notebooks.py", "test_setup.py",
+    "course/test_cli.py", "course/test_console.py", "course/test_doctor.py",
+    "course/test_handouts.py", "course/test_printing.py", "course/test_run.py",
+    "course/test_sweep.py", "course/test_train_command.py", "lessons/test_plots.py",
+    "lessons/test_torchrun.py", "test_browser.py", "test_determinism.py", "test_distributed.py", "test_notebooks.py",
+    "test_setup.py",
 ]  # fmt: skip
 WINDOWS = {
     "PYTHONPATH": os.pathsep.join([str(TESTS / "windows"), os.environ.get("PYTHONPATH", "")]),
@@ -61,6 +65,7 @@ def test_the_unit_tests_run_there(tmp_path):
     # Its own folder for temporary files: else pytest would close that of the others for a while.
     done = python(
         "-m", "pytest", "-o", "addopts=", "-q", "-m", "not browser", "-p", "no:cacheprovider",
+        "-k", "not papermill",
         "--basetemp", str(tmp_path / "base"), *(f"--ignore=tests/{name}" for name in LONG),
         "--durations=30", "tests", timeout=280,
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """The notebooks of the course: which there are, their parameters, executing one of them."""
 
 import ast
-import difflib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
+from fmnist_lib.lessons.parameters import unknown
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
 
@@ -49,10 +49,7 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     values = {}
     for name, text in texts:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise CourseError(f"There is no parameter {name!r}. {hint}Known are: "
-                              f"{', '.join(sorted(known))}.")  # fmt: skip
+            raise unknown(name, known)
         kind = known[name]["inferred_type_name"]
         try:
             values[name] = readers[kind](text)
