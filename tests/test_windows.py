@@ -14,13 +14,13 @@ import pytest
 
 TESTS = Path(__file__).parent
 # These take minutes: they start kernels, clusters or commands, draw or render. All of it:
-# PYTHONPATH=tests/windows:. PYTHONIOENCODING=cp1252 SIMULATED_WINDOWS=1 python -m pytest -o addopts=
+# PYTHONPATH=tests/windows:. PYTHONIOENCODING=cp1252 SIMULATED_WINDOWS=1 pytest -o addopts=
 LONG = [
     "course/test_cli.py", "course/test_console.py", "course/test_doctor.py",
     "course/test_handouts.py", "course/test_printing.py", "course/test_run.py",
     "course/test_sweep.py", "course/test_train_command.py", "lessons/test_plots.py",
-    "lessons/test_torchrun.py", "test_browser.py", "test_determinism.py", "test_distributed.py", "test_notebooks.py",
-    "test_setup.py",
+    "lessons/test_torchrun.py", "test_browser.py", "test_determinism.py", "test_distributed.py",
+    "test_notebooks.py", "test_setup.py",
 ]  # fmt: skip
 WINDOWS = {
     "PYTHONPATH": os.pathsep.join([str(TESTS / "windows"), os.environ.get("PYTHONPATH", "")]),
@@ -38,9 +38,10 @@ def python(*arguments, **given):
     )  # fmt: skip
 
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="this is Windows, real or simulated"
-)
+pytestmark = [
+    pytest.mark.windows,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this is Windows, real or simulated"),
+]
 
 
 def test_it_is_like_windows(tmp_path):

@@ -144,7 +144,10 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
                 value = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", value)
         return value
 
-    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    try:
+        notebook = json.loads(executed.read_text(encoding="utf-8"))
+    except ValueError:  # half a file, as on a full disk; what went wrong is said elsewhere
+        return
     if (changed := shortened(notebook)) != notebook:
         # As nbformat writes it.
         atomic.write_text(executed, json.dumps(changed, indent=1, ensure_ascii=False) + "\n")
