@@ -15,6 +15,7 @@ from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, build
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import is_file
 
 WEIGHTS = Path(__file__).parent / "weights"  # trained networks; see the README there
 LARGEST = 512 * 2**20  # bytes, unpacked; that of a ResidualNet with a width of 128 has 70 MB
@@ -103,12 +104,14 @@ def write(path: str | Path, state: dict) -> None:
 def read(path: str | Path) -> dict:
     """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
 
-    Raises CourseError when it is missing, torn, no checkpoint of this course, larger than any of
-    its networks needs, or of a network that is not registered.
+    Raises CourseError when it is missing, may not be read, is torn, no checkpoint of this course,
+    larger than any of its networks needs, or of a network that is not registered.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CourseError(f"There is no checkpoint {path}. Train first: notebook 03 writes one.")
+    with atomic.reading(path):
+        open(path, "rb").close()  # else one that may not be read would pass for a torn one
     try:
         _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -62,16 +62,16 @@ def load(
 ) -> FashionMNIST:
     """Load Fashion-MNIST and split it into train, validation and test.
 
-    root: folder with `FashionMNIST/raw/*.gz`, as torchvision lays it out (for "csv": with the files
-        `storage.csv.FILES`). Default: `storage.paths.data_root()`.
+    root: folder with `FashionMNIST/raw/*.gz`, as torchvision lays it out, or these unpacked (for
+        "csv": with the files `storage.csv.FILES`). Default: `storage.paths.data_root()`.
     source: "zalando" takes the verified files under `root`, else downloads them, else raises;
         "auto" draws the stand-in where "zalando" finds no files and no network, and prints a
         notice; "csv" reads two CSV files; "synthetic" draws the stand-in.
     validation: images taken from the training set for validation, the same share of every class.
     seed: chooses which images these are (not how a model trains: keep it when you vary that).
 
-    Raises CourseError when a file is torn, is MNIST, is missing and can't be downloaded, or when
-    an argument makes no sense. A file that is there but wrong is never passed over.
+    Raises CourseError when `root` is no such folder, a file is torn, is MNIST, or is missing and
+    can't be downloaded, and on other bad arguments. What is there but wrong is never passed over.
     """
     root = paths.data_root(root)
     found = "zalando" if source == "auto" else source

@@ -40,6 +40,15 @@ def join() -> str | None:
     return f"cuda:{os.environ['LOCAL_RANK']}" if gpu else "cpu"
 
 
+def as_main(value: bool) -> bool:
+    """The value of the main process, in all of them: of something that each may see otherwise."""
+    if not dist.is_initialized():
+        return value
+    shared = torch.tensor(int(value), device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.broadcast(shared, src=0)
+    return bool(shared.item())
+
+
 def wait_for_all() -> None:
     """Wait until every process has come here, as the last step before `leave`.
 
@@ -56,19 +65,28 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def parallel(model: nn.Module, batch_size: int) -> nn.Module:
+def parallel(model: nn.Module, batch_size: int, images: int) -> nn.Module:
     """The model, working together with its copies in the other processes; itself when alone.
 
-    Raises CourseError when a batch has fewer images than there are processes.
+    Raises CourseError when so many images can't be trained on in batches of this size: a batch is
+    larger than all of them, or has none for a process, or one image where a network takes a mean.
     """
-    if processes() == 1:
-        return model
+    if batch_size > images:
+        raise CourseError(f"batch_size={batch_size} is more than the {images} training images.")
     if batch_size < processes():
         raise CourseError(
             f"batch_size={batch_size} is less than one image for each of the {processes()} "
             "processes. Start fewer, or raise batch_size."
         )
-    return Shared(model)
+    last = images % batch_size or batch_size
+    means = any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
+    if means and any(size // processes() <= 1 for size in (batch_size, last)):
+        raise CourseError(
+            f"With batch_size={batch_size} and {images} training images, a process gets a batch of "
+            f"one image, from which the batch normalisation of {type(model).__name__} can't take a "
+            "mean. Choose another batch_size, or a few images more or less."
+        )
+    return model if processes() == 1 else Shared(model)
 
 
 class Shared(nn.Module):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import filelock
 import pandas as pd
 import torch
 
+from fmnist_lib import checkpoints
 from fmnist_lib.data import SOURCES, FashionMNIST
 from fmnist_lib.device import device_name
 from fmnist_lib.errors import CourseError
@@ -21,16 +23,37 @@ from fmnist_lib.versions import PACKAGES, versions
 FORMAT = 2
 
 
-def new(name: str | Path) -> Path:
-    """The folder of a run that begins; the result of an earlier one there no longer holds.
+_claimed: dict[Path, filelock.FileLock] = {}  # what this process trains into
 
-    name: of the folder, counted from the project when it is relative. Raises CourseError when the
-    folder can't be written.
+
+def claim(name: str | Path) -> Path:
+    """The folder of a run, for this process alone until the result is written or it ends.
+
+    name: of the folder, counted from the project when it is relative. Nothing in it is changed.
+    Raises CourseError when another process trains into it, or it can't be written.
     """
-    folder = atomic.make_folder(in_project(name))
+    folder = atomic.make_folder(in_project(name)).resolve()
+    # Beside the folder, which is handed on. The system lets go of the lock when its process dies.
+    lock = _claimed.setdefault(folder, filelock.FileLock(folder.with_name(f".{folder.name}.lock")))
     with atomic.writing(folder):
-        (folder / "metrics.json").unlink(missing_ok=True)
+        try:
+            if not lock.is_locked:
+                lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise CourseError(
+                f"Another notebook or command trains into {folder}. Wait for its end, shut its "
+                "kernel down, or choose another run_folder."
+            ) from error
     return folder
+
+
+def begin(folder: Path) -> None:
+    """A training into a claimed folder begins: the result of an earlier one no longer holds.
+
+    To be called once `fit` has accepted what it is to do: a training that is refused deletes
+    nothing. Raises CourseError when the file can't be removed.
+    """
+    atomic.remove(folder / "metrics.json")
 
 
 def write(
@@ -58,10 +81,19 @@ def write(
 
     A run whose last epoch diverged has `diverged: true`; its best epoch is one before that, or 0,
     the initial weights, of which no validation accuracy is known. Numbers that are not finite are
-    written as null. Raises CourseError when the history is empty or the file can't be written.
+    written as null. The folder is free for another run then. Raises CourseError when the history is
+    empty, the checkpoint in the folder is that of another training, or the file can't be written.
     """
     if not history:
         raise CourseError("No epoch is complete, so there is no result. Train again.")
+    folder = claim(folder)
+    checkpoint = folder / "checkpoint.pt"
+    trained = repr([asdict(epoch) for epoch in history])
+    if checkpoint.exists() and repr(checkpoints.read(checkpoint)["history"]) != trained:
+        raise CourseError(
+            f"{checkpoint} comes from another training since. Train again, into another run_folder "
+            "if two notebooks are at work."
+        )
     best = best_epoch(history)
     matrix = None if confusion_matrix is None else confusion_matrix.to_numpy().tolist()
     metrics = {
@@ -87,13 +119,11 @@ def write(
         "training_seconds": sum(epoch.seconds for epoch in history),
         "evaluation_seconds": sum(epoch.evaluation_seconds for epoch in history),
         "notes": notes or {},
-        "history": [
-            {name: None if _is_lost(value) else value for name, value in asdict(epoch).items()}
-            for epoch in history
-        ],
+        "history": [asdict(epoch) for epoch in history],
     }
-    path = Path(folder) / "metrics.json"
-    atomic.write_text(path, json.dumps(metrics, indent=1) + "\n")
+    path = folder / "metrics.json"
+    atomic.write_text(path, json.dumps(_finite(metrics), indent=1, allow_nan=False) + "\n")
+    _claimed.pop(folder).release()
     return path
 
 
@@ -106,8 +136,13 @@ def _published_report(history: Sequence[Epoch]) -> dict | None:
     return {"best_test_accuracy": max(measured), "mean_test_accuracy": mean}
 
 
-def _is_lost(value: float | None) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def _finite(value):
+    """A value as JSON can hold it: numbers that are not finite, anywhere in it, are None."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read(folder: str | Path) -> dict:
@@ -117,6 +152,10 @@ def read(folder: str | Path) -> dict:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CourseError(f"{path} is missing: the run did not finish. Do it again.") from error
+    except OSError as error:
+        raise CourseError(
+            f"{path} can't be read: {error.strerror}. Ask its owner to let you read it."
+        ) from error
     except ValueError as error:
         raise CourseError(f"{path} is not JSON. Delete it and run again.") from error
     found = metrics.get("format") if isinstance(metrics, dict) else None
@@ -126,6 +165,14 @@ def read(folder: str | Path) -> dict:
             f"{FORMAT}. Do the run again."
         )
     metrics.setdefault("diverged", False)  # no run did before this was noted
+    try:
+        # What every reader takes for given:
+        _row(metrics), headline(metrics), [dict(epoch) for epoch in metrics["history"]]
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise CourseError(
+            f"{path} is no result of this course, or not a whole one ({type(error).__name__}: "
+            f"{error}). Do the run again."
+        ) from error
     return metrics
 
 
@@ -147,22 +194,37 @@ def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows, epochs = {}, []
     for file in files:
         metrics, name = read(file.parent), file.parent.name
-        images = metrics["data"]["train"]
-        rows[name] = {
-            "data": metrics["data"]["source"],
-            "train_images": images,
-            **metrics["parameters"],
-            **{key: metrics[key] for key in ("device", "device_name", "dtype")},
-            **dict.fromkeys(PACKAGES),  # of which earlier versions of the course noted fewer
-            **metrics["versions"],
-            **{key: metrics[key] for key in COMPARED},
-            "images_per_second": images * len(metrics["history"]) / metrics["training_seconds"],
-        }
-        if metrics["diverged"]:
-            rows[name] |= {"validation_accuracy": math.nan, "test_accuracy": math.nan}
+        rows[name] = _row(metrics)
         epochs += [{"run": name, **epoch} for epoch in metrics["history"]]
     runs = pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
     return runs, pd.DataFrame(epochs).set_index("run")
+
+
+def _row(metrics: dict) -> dict:
+    """A run as a row of the table that `read_all` makes."""
+    images = metrics["data"]["train"]
+    row = {
+        "data": metrics["data"]["source"],
+        "train_images": images,
+        **metrics["parameters"],
+        **{key: metrics[key] for key in ("device", "device_name", "dtype")},
+        **dict.fromkeys(PACKAGES),  # of which earlier versions of the course noted fewer
+        **metrics["versions"],
+        **{key: metrics[key] for key in COMPARED},
+        "images_per_second": images * len(metrics["history"]) / metrics["training_seconds"],
+    }
+    lost = {"validation_accuracy": math.nan, "test_accuracy": math.nan}
+    return row | lost if metrics["diverged"] else row
+
+
+def repeated(runs: pd.DataFrame) -> list[str]:
+    """Names of runs that repeat an earlier one of the table: the same seed, data and settings.
+
+    Counted twice, such a run would pass for another seed.
+    """
+    measured = {"images_per_second", "python", "device_name", *PACKAGES, *COMPARED}
+    settings = runs.drop(columns=[name for name in runs if name in measured])
+    return runs.index[settings.astype(str).duplicated()].tolist()
 
 
 def require_finished(runs: pd.DataFrame) -> None:

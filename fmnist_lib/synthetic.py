@@ -17,12 +17,13 @@ SIZE = 28
 PIXEL = 2 / SIZE
 BATCH = 40  # images drawn at once: one processor, in its cache, is faster than many beyond it
 
+# In ASCII: scripts print it, too, and not every terminal and pipe is UTF-8.
 NOTICE = """\
-┌──────────────────────────────────────────────────────────────────────────────┐
-│  GENERATED IMAGES. This is the drawn stand-in, not Fashion-MNIST.            │
-│  Every lesson runs, but no figure or number below is about the real data.    │
-│  Real data: put the four files where `fmnist doctor` says, then run again.   │
-└──────────────────────────────────────────────────────────────────────────────┘"""
++------------------------------------------------------------------------------+
+|  GENERATED IMAGES. This is the drawn stand-in, not Fashion-MNIST.            |
+|  Every lesson runs, but no figure or number below is about the real data.    |
+|  Real data: put the four files where `fmnist doctor` says, then run again.   |
++------------------------------------------------------------------------------+"""
 
 
 def generate(

@@ -14,7 +14,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fmnist_lib import checkpoints, distributed
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.device import choose_device, choose_dtype
-from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.images import augment
 from fmnist_lib.recipe import Recipe
@@ -34,8 +33,9 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train `model` with SGD on the cross-entropy; yields one `Epoch` after each epoch.
 
-    A generator trains only while something iterates over it: `pd.DataFrame(fit(...))` runs it to
-    the end. The initial weights are the caller's. Training ends with the first epoch that diverged.
+    All is checked when it is called. It trains only while something iterates over what it returns:
+    `pd.DataFrame(fit(...))` runs it to the end, which comes early with the first epoch that
+    diverged. The initial weights are the caller's.
 
     test: also measure the test accuracy after every epoch, to report as the published text does.
     device, dtype: see `device.choose_device` and `device.choose_dtype`.
@@ -54,39 +54,39 @@ def fit(
     model.to(device, memory_format=torch.channels_last)  # the layout convolutions are fastest in
     images, labels = train.images.to(device), train.labels.to(device)
     training = Training(model, recipe, len(train))
-    if resume and checkpoint and Path(checkpoint).exists():
+    if resume and checkpoint and distributed.as_main(Path(checkpoint).exists()):
         checkpoints.restore(checkpoint, training, made_from)
-        yield from training.history
 
-    while len(training.history) < recipe.epochs and not training.diverged:
-        start = time.perf_counter()
-        order = torch.randperm(len(train), generator=training.random).to(device)
-        seen = augment(images[order], training.random, recipe.flip, recipe.shift, recipe.erase)
-        loss, accuracy = train_one_epoch(
-            training.network, seen, labels[order], training.optimizer, recipe.batch_size, dtype,
-            recipe.label_smoothing, training.after_step,
-        )  # fmt: skip
-        trained = time.perf_counter()
-        measured = measure(training.result, validation, dtype)
-        tested = measure(training.result, test, dtype)[1] if test else None
-        times = trained - start, time.perf_counter() - trained
-        number = len(training.history) + 1
-        training.record(Epoch(number, recipe.epochs, loss, accuracy, *measured, tested, *times))
-        if checkpoint and distributed.is_main():
-            checkpoints.write(checkpoint, made_from | training.state_dict())
-        yield training.history[-1]
+    def epochs() -> Iterator[Epoch]:
+        yield from training.history
+        while len(training.history) < recipe.epochs and not training.diverged:
+            start = time.perf_counter()
+            order = torch.randperm(len(train), generator=training.random).to(device)
+            seen = augment(images[order], training.random, recipe.flip, recipe.shift, recipe.erase)
+            loss, accuracy = train_one_epoch(
+                training.network, seen, labels[order], training.optimizer, recipe.batch_size,
+                dtype, recipe.label_smoothing, training.after_step,
+            )  # fmt: skip
+            trained = time.perf_counter()
+            measured = measure(training.result, validation)
+            tested = measure(training.result, test)[1] if test else None
+            times = trained - start, time.perf_counter() - trained
+            number = len(training.history) + 1
+            training.record(Epoch(number, recipe.epochs, loss, accuracy, *measured, tested, *times))
+            if checkpoint and distributed.is_main():
+                checkpoints.write(checkpoint, made_from | training.state_dict())
+            yield training.history[-1]
+
+    return epochs()
 
 
 class Training:
     """All that changes while a network learns, which is what a checkpoint keeps."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, images: int):
-        if recipe.batch_size > images:
-            raise CourseError(
-                f"batch_size={recipe.batch_size} is more than the {images} training images."
-            )
         self.model = model
-        self.network = distributed.parallel(model, recipe.batch_size)  # under torchrun; else model
+        # under torchrun the model and its copies, else the model itself
+        self.network = distributed.parallel(model, recipe.batch_size, images)
         self.optimizer = optim.SGD(
             model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
             nesterov=recipe.nesterov, weight_decay=recipe.weight_decay, fused=True,
@@ -172,17 +172,14 @@ def train_one_epoch(
 
 
 @torch.inference_mode()
-def measure(
-    model: nn.Module, split: Split, dtype: torch.dtype = torch.float32, batch_size: int = 500
-) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy of `model` on a split, the weights unchanged."""
+def measure(model: nn.Module, split: Split, batch_size: int = 500) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy of `model` on a split, in float32; the weights unchanged."""
     model.eval()
     device = next(model.parameters()).device
     loss_sum, correct = 0.0, 0
     images, labels = split.images.to(device), split.labels.to(device)
     for batch, targets in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(as_input(batch)).float()
+        logits = model(as_input(batch))
         loss_sum += F.cross_entropy(logits, targets, reduction="sum")
         correct += (logits.argmax(dim=1) == targets).sum()
     return loss_sum.item() / len(split), correct.item() / len(split)

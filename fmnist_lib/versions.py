@@ -1,4 +1,4 @@
-"""The packages whose versions a result records, and which `fmnist doctor` tries to import."""
+"""The packages whose versions a result records."""
 
 import platform
 from importlib.metadata import version

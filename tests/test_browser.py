@@ -13,19 +13,21 @@ import sys
 import time
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import COPIES, ROOT, open_browser
 from papermill.parameterize import parameterize_notebook
-from photos import UPRIGHT
+from photos import UPRIGHT, garment, saved
+from PIL import Image
 
 from fmnist_lib import checkpoints
-from fmnist_lib.course import doctor, execute
+from fmnist_lib.course import execute, printing
 
 SCREENSHOTS = ROOT / "tests" / "screenshots"
 NAMES = [path.stem for path in execute.notebooks()]
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not doctor.find_browser(), reason="no Chromium, Chrome or Edge"),
+    pytest.mark.skipif(not printing.find_browser(), reason="no Chromium, Chrome or Edge"),
 ]
 ALL_RAN = """() => {
   const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
@@ -120,6 +122,7 @@ ANSWER = """([source, target, event, key]) => new Promise(done => {
   const start = performance.now();
   setTimeout(() => done(null), 1000);  // an input may change nothing
   new MutationObserver((_, observer) => {
+    if (event == "pointerup" && !target.querySelector("img")) return;  // only the question so far
     observer.disconnect();
     done(performance.now() - start);
   }).observe(target, { childList: true, subtree: true, characterData: true, attributes: true });
@@ -203,21 +206,53 @@ def play_with_confusions(page):
 def try_your_own(page):
     cell = cell_with(page, "play.try_your_own")
     cell.scroll_into_view_if_needed()
+    answer = cell.locator(".fmnist-answer")
     upload(page, cell, "trousers.jpg", UPRIGHT["turned, with EXIF"])
-    cell.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
-    upload(page, cell, "text.png", b"this is text")
-    cell.get_by_text("text.png is no image that can be read").wait_for(timeout=5000)
+    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
+    for name, content, said in (
+        ("text.png", b"this is text", "text.png is no image that can be read"),
+        ("empty.png", b"", "empty.png is no image that can be read"),
+        ("large.tif", bytes(12_000_000), "large.tif can't be read: it has 12.0 MB, and this"),
+    ):
+        upload(page, cell, name, content)
+        answer.get_by_text(said).wait_for(timeout=5000)
+        assert answer.locator("img").count() == 0  # of the answer before
+    upload(page, cell, "large.jpg", large_photo())
+    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=20_000)
+    assert re.search("Trouser [0-9.]+%,", answer.inner_text())
+    cell.get_by_role("button", name="clear").click()
+    assert answer.inner_text() == ""
     canvas = cell.locator("canvas")
+    draw(page, canvas, (160, 40), (160, 200), (60, 200), (60, 40))
+    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
+    assert answer.locator("img").count() == 6
+    note_latency(page, "drawing", canvas, answer, "pointerup")
+    cell.get_by_role("button", name="clear").click()
+    draw(page, canvas, (60, 140), cancel=True)
+    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
+    page.mouse.move(canvas.bounding_box()["x"] + 200, canvas.bounding_box()["y"] + 140, steps=5)
+    ink = "(canvas, x) => canvas.getContext('2d').getImageData(x, 140, 1, 1).data[0]"
+    assert [canvas.evaluate(ink, x) for x in (60, 180)] == [0, 255]  # the end of the stroke, behind
+
+
+def large_photo():
+    """Trousers in a JPEG that is too large for one message."""
+    noise = np.random.default_rng(0).integers(-35, 35, (4000, 3000, 3))
+    pixels = np.asarray(garment(size=(3000, 4000))).astype(int) + noise
+    photo = saved(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), "JPEG", quality=99)
+    assert len(photo) > 10 * 2**20
+    return photo
+
+
+def draw(page, canvas, *corners, cancel=False):
+    """A stroke from the upper left corner through others; cancel: as the system may end it."""
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 40)
     page.mouse.down()
-    for x, y in ((160, 40), (160, 200), (60, 200), (60, 40)):
+    for x, y in corners:
         page.mouse.move(box["x"] + x, box["y"] + y, steps=5)
-    page.mouse.up()
-    cell.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
-    assert cell.locator("figure img").count() == 6
-    note_latency(page, "drawing", canvas, cell.locator(".widget-html-content").last, "pointerup")
+    canvas.dispatch_event("pointercancel") if cancel else page.mouse.up()
 
 
 def upload(page, cell, name, content):
@@ -231,6 +266,39 @@ PLAY = {
     "02_build_cnn": play_with_kernels,
     "04_confusion_matrix": play_with_confusions,
 }
+
+
+def test_a_figure_is_there_when_a_notebook_is_opened_anew(lab, page):
+    """Saved, its kernel shut down: the widget is gone, and its figure is not."""
+    notebook = nbformat.read(COPIES / "02_build_cnn.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    needed = ("play.convolution_playground", "parameters.check", "# Parameters", "image_number: ")
+    notebook.cells = [c for c in code if any(text in c.source for text in needed)]
+    for number in range(5):  # as many as `finished` waits for
+        notebook.cells.append(nbformat.v4.new_code_cell(f"{number}"))
+    path = COPIES / "reopened.ipynb"
+    nbformat.write(notebook, path)
+    try:
+        run_all(page, lab.format(path.name))
+        finished(page)
+        cell = cell_with(page, "play.convolution_playground")
+        cell.locator("select").wait_for(timeout=20_000)  # the widget lives
+        figure = cell.locator(".jp-RenderedImage img")
+        assert figure.is_visible()
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(1000)
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Shut Down Kernel", exact=True).click()
+        page.wait_for_timeout(1000)
+        assert "widget-view" in path.read_text()
+        page.goto(lab.format(path.name))
+        figure.wait_for(timeout=60_000)
+        cell.get_by_text("Error displaying widget").wait_for(timeout=60_000)  # so it is tried
+        assert figure.is_visible()
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "reopened.png")
+    finally:
+        path.unlink()
 
 
 def test_stopping_a_training(lab, page, tmp_path):

@@ -1,7 +1,9 @@
 """Loading in three splits, from wherever the images come. The formats: tests/storage."""
 
+import gzip
 import hashlib
 import os
+import shutil
 from functools import partial
 
 import pytest
@@ -59,9 +61,13 @@ def test_missing_file_without_network(data_folder, no_network):
         data.load(data_folder, "zalando")
 
 
-def test_auto_draws_the_stand_in_and_says_so(tmp_path, no_network, capsys, monkeypatch):
-    small = partial(synthetic.generate, 300, 100)
-    monkeypatch.setattr(synthetic, "generate", small)
+@pytest.fixture
+def small_stand_in(monkeypatch):
+    monkeypatch.setattr(synthetic, "generate", partial(synthetic.generate, 300, 100))
+
+
+def test_auto_draws_the_stand_in_and_says_so(tmp_path, no_network, capsys, small_stand_in):
+    (tmp_path / "FashionMNIST").mkdir()
     loaded = data.load(tmp_path, validation=50)
     assert loaded.source == loaded.validation.source == loaded.test.source == "synthetic"
     assert "GENERATED IMAGES" in capsys.readouterr().out
@@ -70,6 +76,77 @@ def test_auto_draws_the_stand_in_and_says_so(tmp_path, no_network, capsys, monke
 def test_unknown_source():
     with pytest.raises(CourseError, match="'mnist' is unknown. Choose auto, zalando, csv, synth"):
         data.load(source="mnist")
+
+
+def test_auto_takes_what_came_while_its_own_download_failed(
+    data_folder, tmp_path, no_network, monkeypatch, small_stand_in
+):
+    (tmp_path / "new" / "FashionMNIST").mkdir(parents=True)
+
+    def come_and_fail(*_):
+        shutil.copytree(data_folder, tmp_path / "new", dirs_exist_ok=True)
+        raise FileNotFoundError(2, "No such file or directory", ".download-failed")
+
+    monkeypatch.setattr(download, "_download_missing", come_and_fail)
+    assert data.load(tmp_path / "new", validation=60).source == "zalando"
+
+
+@pytest.mark.parametrize("source", ["auto", "zalando"])
+def test_unpacked_files_are_used_as_they_are(data_folder, drawn, no_network, monkeypatch, source):
+    folder = paths.raw_folder(data_folder)
+    digests = {}
+    for path in list(folder.iterdir()):
+        content = gzip.decompress(path.read_bytes())
+        digests[path.name] = hashlib.md5(content).hexdigest()
+        path.with_suffix("").write_bytes(content)
+        path.unlink()
+    monkeypatch.setattr(download, "UNPACKED", digests)
+    loaded = data.load(data_folder, source, validation=0)
+    assert loaded.source == "zalando" and torch.equal(loaded.train.images, drawn[0].images)
+    assert len(list(folder.iterdir())) == 4
+
+
+# ------------------------------------------------------------------------------ FMNIST_DATA
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty folder that counts as the course's and is the current one; its user's home."""
+    folder = tmp_path / "project"
+    (tmp_path / "home").mkdir()
+    folder.mkdir()
+    monkeypatch.setattr(paths, "project_root", lambda: folder)
+    monkeypatch.chdir(folder)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    return folder
+
+
+def test_a_tilde_is_the_home_folder(project, data_folder, no_network, monkeypatch):
+    data_folder.rename(project.parent / "home" / "shared")
+    monkeypatch.setenv("FMNIST_DATA", "~/shared")
+    assert data.load(validation=0).source == "zalando"
+    assert list(project.iterdir()) == []
+
+
+def test_an_empty_one_is_none(project, data_folder, no_network, monkeypatch):
+    data_folder.rename(project / "data")
+    monkeypatch.setenv("FMNIST_DATA", "")
+    assert data.load(validation=0).source == "zalando"
+
+
+@pytest.mark.parametrize("source", ["auto", "zalando"])
+@pytest.mark.parametrize("wrong", ["~/shared", "~nobody/shared", "shared", " ", "/nowhere/data"])
+def test_a_wrong_one_is_no_reason_for_the_stand_in(project, no_network, monkeypatch, source, wrong):
+    monkeypatch.setenv("FMNIST_DATA", wrong)
+    with pytest.raises(CourseError, match="There is no folder .*FMNIST_DATA.* correct it"):
+        data.load(source=source)
+    assert list(project.iterdir()) == list((project.parent / "home").iterdir()) == []
+
+
+def test_the_stand_in_needs_no_folder(project, monkeypatch, small_stand_in):
+    monkeypatch.setenv("FMNIST_DATA", "/nowhere/data")
+    assert data.load(source="synthetic", validation=0).source == "synthetic"
 
 
 # -------------------------------------------------------------------------------------- CSV

@@ -112,3 +112,25 @@ def test_a_batch_too_small_to_share(environment, tmp_path):
     assert process.returncode != 0
     assert "batch_size=1 is less than one image for each of the 2 processes" in errors
     assert list(tmp_path.iterdir()) == []
+
+
+SEES = """
+import torch.distributed as dist
+from fmnist_lib import distributed
+distributed.join()
+rank = dist.get_rank()
+print("rank", rank, distributed.as_main(rank == 0), distributed.as_main(rank == 1), flush=True)
+distributed.leave()
+"""
+
+
+def test_what_the_main_process_sees_holds_for_all(environment, tmp_path):
+    """A checkpoint, say, on a disk that shows new files later on other machines."""
+    script = tmp_path / "sees.py"
+    script.write_text(SEES)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *torchrun, str(script)], env=environment, capture_output=True, text=True
+    )
+    lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
+    assert lines == ["rank 0 True False", "rank 1 True False"], done.stderr

@@ -1,7 +1,7 @@
 """Faults injected: processes killed, thirty at once on one folder, bad servers, a full disk."""
 
-import os
 import random
+import shutil
 import signal
 import time
 
@@ -11,18 +11,21 @@ from conftest import ON_CPU, equal, new_net, small_disk
 from forked import (
     FORKS,
     RECIPES,
-    load_without_rights,
+    load,
     student_joins,
     student_loads,
+    touch,
     train_in_a_process,
+    without_rights,
+    write_csv,
 )
 
-from fmnist_lib import checkpoints, data, train
+from fmnist_lib import checkpoints, data, runs, train
 from fmnist_lib.errors import CourseError
 from fmnist_lib.recipe import Recipe
-from fmnist_lib.storage import download, paths
+from fmnist_lib.storage import atomic, csv, download, idx, paths
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can't fork")
+pytestmark = pytest.mark.skipif(FORKS is None, reason="Windows can't fork")
 
 
 # --------------------------------------------------------------------- killed while training
@@ -108,6 +111,7 @@ STUDENTS = 30
 
 
 def thirty_load(root, serve, source="zalando"):
+    (root / "FashionMNIST").mkdir(parents=True)
     serve.wait = 0.8 if serve.fault else 0
     given = (FORKS.Barrier(STUDENTS), serve.address, download.FILES)
     with FORKS.Pool(STUDENTS, student_joins, given) as pool:
@@ -138,7 +142,7 @@ def test_thirty_processes_fetch_the_files_once(serve, tmp_path, drawn, fault):
         ("503", "HTTP status 503", 4),
         ("MNIST", "the server has MNIST, the handwritten digits", 1),
         ("login page", "a web page came instead; does this network ask you to log in", 1),
-        ("hangs", "timed out", 1),
+        ("hangs", "timed out after 0 bytes", 1),
     ],
 )
 def test_thirty_processes_and_a_server_that_has_nothing(serve, tmp_path, fault, message, asked):
@@ -163,12 +167,95 @@ def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, drawn):
     assert not left.exists()
 
 
-def test_a_folder_that_is_read_only(data_folder):
-    for path in (data_folder, *data_folder.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in data_folder.parents:
+# ------------------------------------------------------------- what another user may not touch
+
+
+@pytest.fixture
+def other_user(tmp_path, data_folder):
+    """What another user gets from a function: ("right", its value), or the error and its text."""
+    for parent in tmp_path.parents:
         if "pytest" in str(parent):  # whose folders only their owner may enter
             parent.chmod(0o755)
-    with FORKS.Pool(1, student_joins, (None, "http://127.0.0.1:9", download.FILES)) as pool:
-        assert pool.apply(load_without_rights, (data_folder,)) == "zalando"
-    data_folder.chmod(0o755)
+    tmp_path.chmod(0o755)
+    given = (None, "http://127.0.0.1:9", download.FILES)
+    with FORKS.Pool(1, student_joins, given) as pool:
+        yield lambda *what: pool.apply(without_rights, what)
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755)
+
+
+def test_a_folder_that_is_read_only(other_user, data_folder):
+    for path in (data_folder, *data_folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert other_user(touch, data_folder / "new") == ("right", False)
+    assert other_user(load, data_folder, "zalando") == ("right", "zalando")
+
+
+@pytest.mark.parametrize("locked", ["t10k-labels-idx1-ubyte.gz", "raw", "FashionMNIST", "root"])
+def test_data_that_may_not_be_read_is_no_reason_for_the_stand_in(other_user, data_folder, locked):
+    (path,) = [x for x in (data_folder, *data_folder.rglob("*")) if x.name == locked]
+    path.chmod(0)
+    kind, said = other_user(load, data_folder)
+    assert kind == "CourseError" and f"{path}" in said and "can't be read: Perm" in said, said
+    assert "let you read it" in said and "Delete" not in said
+
+
+def test_a_folder_that_lacks_a_file_and_may_not_be_written(other_user, data_folder):
+    raw = paths.raw_folder(data_folder)
+    (raw / "t10k-labels-idx1-ubyte.gz").unlink()
+    before = sorted(data_folder.rglob("*"))
+    kind, said = other_user(load, data_folder, "zalando")
+    assert kind == "DownloadFailed" and f"{raw}" in said and "Permission denied" in said, said
+    shutil.rmtree(raw)
+    before = sorted(data_folder.rglob("*"))
+    kind, said = other_user(load, data_folder, "zalando")
+    assert kind == "DownloadFailed" and f"({raw}: Permission denied)" in said, said
+    assert sorted(data_folder.rglob("*")) == before
+    assert other_user(load, data_folder, "auto") == ("right", "synthetic")
+
+
+READERS = {
+    "idx": idx.read,
+    "CSV": csv.read,
+    "a file that is named": paths.find,
+    "a checkpoint": checkpoints.read,
+    "a result": runs.read,
+}
+
+
+@pytest.mark.parametrize("locked", ["file", "folder"])
+@pytest.mark.parametrize("what", READERS)
+def test_a_file_that_may_not_be_read(other_user, tmp_path, what, locked):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    path = folder / "metrics.json"
+    path.write_text("{}")
+    (path if locked == "file" else folder).chmod(0)
+    given = folder if what == "a result" else path
+    kind, said = other_user(READERS[what], given)
+    if what == "a file that is named" and locked == "file":
+        assert kind == "right"  # which need not be read to be there
+        return
+    assert kind == "CourseError", said
+    assert f"{path} can't be read: Permission denied" in said and "let you read it" in said, said
+    assert "Delete" not in said
+
+
+def test_a_folder_that_may_not_be_written(other_user, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "file").write_text("old")
+    folder.chmod(0o555)
+    for write, *given in (
+        (atomic.write_text, folder / "file", "new"),
+        (atomic.make_folder, folder / "new"),
+        (atomic.remove, folder / "file"),
+        (write_csv, folder / "file"),
+        (runs.claim, folder / "run"),
+    ):
+        begin = time.monotonic()
+        kind, said = other_user(write, *given)
+        assert kind == "CourseError" and "can't be written: Permission denied" in said, said
+        assert f"{given[0]}" in said and "Ask the owner" in said and "Make room" not in said
+        assert time.monotonic() - begin < 1  # there is nothing to wait for
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "old")]

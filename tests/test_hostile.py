@@ -33,7 +33,7 @@ from fmnist_lib.storage import csv as stored_csv
 from fmnist_lib.storage import idx as stored_idx
 from fmnist_lib.storage.paths import raw_folder
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows limits no process's memory")
+pytestmark = pytest.mark.skipif(FORKS is None, reason="Windows limits no process's memory")
 SECONDS, BYTES = 5, 2**30
 MADE_UP = settings(  # the same cases in every run
     max_examples=45, derandomize=True, deadline=None, database=None,
@@ -98,7 +98,6 @@ def read_idx(path):
 ZEROS = gzip.compress(bytes(10_000_000))
 BAD_IDX = {
     "empty": b"",
-    "no gzip": idx((2, 3)),
     "gzip of nothing": gzip.compress(b""),
     "gzip header only": gzip.compress(idx((2, 3)))[:10],
     "torn gzip": gzip.compress(idx((200, 28, 28), os.urandom(200 * 784)))[:-2000],
@@ -123,6 +122,16 @@ BAD_IDX = {
     "as many as there may be, but none is there": gzip.compress(idx((stored_idx.LARGEST,), b"")),
     "a bomb of 10 GB": gzip.compress(idx((2, 3))) + ZEROS * 1000,
     "garbage behind": gzip.compress(idx((2, 3))) + b"garbage",
+    "gzip in a gzip": gzip.compress(gzip.compress(idx((2, 3)))),
+    "unpacked, half a magic": b"\0\0",
+    "unpacked, half a header": idx((1, 1), b"", dimensions=3),
+    "unpacked, magic of floats": idx((2, 3), magic=b"\0\0\x0d"),
+    "unpacked, an overflow to 0": idx((2**16, 2**16, 2**32 - 1), b""),
+    "unpacked, one value less": idx((2, 3), bytes(5)),
+    "unpacked, one value more": idx((2, 3), bytes(7)),
+    "unpacked, none of them is there": idx((stored_idx.LARGEST,), b""),
+    "a ZIP": b"PK\3\4" + bytes(100),
+    "a byte": b"\x1f",
 }  # fmt: skip
 
 
@@ -133,11 +142,12 @@ def test_bad_idx(outcome, tmp_path, name):
     check(outcome(read_idx, path), str(path))
 
 
+@pytest.mark.parametrize("packed", [gzip.compress, bytes])
 @pytest.mark.parametrize("shape", [(1,), (2, 3), (3, 28, 28), (1000, 28, 28)], ids=str)
-def test_good_idx(outcome, tmp_path, shape):
+def test_good_idx(outcome, tmp_path, shape, packed):
     content = os.urandom(math.prod(shape))
     path = tmp_path / "good.gz"
-    path.write_bytes(gzip.compress(idx(shape, content)))
+    path.write_bytes(packed(idx(shape, content)))
     kind, values = outcome(read_idx, path)
     assert kind == "right" and torch.tensor(values).shape == shape
     assert bytes(torch.tensor(values).flatten().tolist()) == content
@@ -153,12 +163,15 @@ SIZES = st.sampled_from([0, 1, 2, 3, 5, 28, 784, 2**16, 2**31 - 1, 2**31, 2**32 
     sizes=st.lists(SIZES, max_size=4),
     content=st.binary(max_size=40),
     cut=st.integers(-6, 0),
+    pack=st.sampled_from([gzip.compress, bytes]),
 )
-def test_made_up_idx(outcome, tmp_path, magic, dimensions, sizes, content, cut):
+def test_made_up_idx(outcome, tmp_path, magic, dimensions, sizes, content, cut, pack):
     path = tmp_path / "made_up.gz"
     raw = idx(sizes, content, magic, dimensions)
-    packed = gzip.compress(raw)
+    packed = pack(raw)
     path.write_bytes(packed[: len(packed) + cut])
+    if pack is bytes:
+        raw, cut = path.read_bytes(), 0
     kind, value = outcome(read_idx, path)
     if kind == "right":
         count = raw[3]

@@ -1,17 +1,21 @@
 """Guards over the committed notebooks. Their cells are run by nbval, see conftest.py."""
 
+import ast
+import os
 import re
 import statistics
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from conftest import traces_of_this_machine
+from conftest import traces_of_this_machine, write_run
 
-from fmnist_lib.course import execute
+from fmnist_lib.course import execute, refresh
+from fmnist_lib.errors import CourseError
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = execute.notebooks()
@@ -30,9 +34,7 @@ EXPECTED_PARAMETERS = {
         "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
     },
     "06_compare_runs": {"runs_folder", "runs_on"},
-    "07_many_processes": {
-        "data_source", "train_images", "processes", "batch_sizes", "run_folder"
-    },
+    "07_many_processes": {"data_source", "train_images", "processes", "batch_sizes"},
 }  # fmt: skip
 
 
@@ -88,6 +90,209 @@ def test_parameters(notebook):
     (cell,) = tagged(notebook, "parameters")
     names = set(re.findall(r"^(\w+):", cell.source, flags=re.M))
     assert names == EXPECTED_PARAMETERS[notebook.path.stem]
+
+
+def reads_and_writes(body):
+    """The names that statements take from elsewhere, and those that they set."""
+    read, written = set(), set()
+
+    def follow(statements):
+        for node in statements:
+            if isinstance(node, ast.For):  # the target is set before the body runs
+                simple([node.iter])
+                follow([ast.Assign([node.target], ast.Constant(0), lineno=0)])
+            elif isinstance(node, ast.While | ast.If):
+                simple([node.test])
+            elif isinstance(node, ast.With):
+                for item in node.items:
+                    simple([item.context_expr])
+                    if item.optional_vars:
+                        follow([ast.Assign([item.optional_vars], ast.Constant(0), lineno=0)])
+            elif not isinstance(node, ast.Try):
+                simple([node])
+                continue
+            handlers = [part for each in getattr(node, "handlers", []) for part in each.body]
+            for part in (
+                node.body,
+                handlers,
+                getattr(node, "orelse", []),
+                getattr(node, "finalbody", []),
+            ):
+                follow(part)
+
+    def simple(nodes):
+        for node in nodes:
+            table = symtable.symtable(ast.unparse(node), "cell", "exec")
+            used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+            if isinstance(node, ast.AugAssign):  # for Python's table, only set
+                used.add(ast.unparse(node.target))
+            inner = table.get_children()
+            while inner:  # functions, classes, comprehensions
+                each = inner.pop()
+                inner += each.get_children()
+                used |= {s.get_name() for s in each.get_symbols() if s.is_global()}
+            read.update(used - written)
+            symbols = table.get_symbols()
+            written.update(s.get_name() for s in symbols if s.is_assigned() or s.is_imported())
+
+    follow(body)
+    return read, written
+
+
+def test_no_exercise_overwrites_what_an_earlier_cell_uses(notebook):
+    """Else that cell fails, or shows something else, when a student runs it again."""
+    used = set()
+    for cell in code_cells(notebook):
+        read, written = reads_and_writes(ast.parse(cell.source).body)
+        if {"exercise", "quiz"} & {*cell.metadata.get("tags", [])}:
+            assert not written & used, cell.source
+        used |= read
+
+
+@pytest.mark.parametrize(
+    "source, read, written",
+    [
+        ("a = b", {"b"}, {"a"}),
+        ("a = 1\nb = a", set(), {"a", "b"}),
+        ("a = a + 1", {"a"}, {"a"}),
+        ("a += 1", {"a"}, {"a"}),
+        ("a, (b, *c) = d", {"d"}, {"a", "b", "c"}),
+        ("a.b[c] = d", {"a", "c", "d"}, set()),
+        ("for a in b:\n    print(a)", {"b", "print"}, {"a"}),
+        ("with a as b:\n    b(c)", {"a", "c"}, {"b"}),
+        ("if a:\n    b = 1\nelse:\n    c = b", {"a"}, {"b", "c"}),
+        ("try:\n    a()\nexcept E:\n    b = 1", {"a"}, {"b"}),
+        ("[a for a in b if c]", {"b", "c"}, set()),
+        ("f = lambda a: a + b", {"b"}, {"f"}),
+        ("def f(a):\n    c = a\n    return b + c", {"b"}, {"f"}),
+        ("class A(B):\n    c = 1\n    def f(self): return d", {"B", "d"}, {"A"}),
+        ("import a.b as c\nfrom d import e", set(), {"c", "e"}),
+        ("x: int = 1", {"int"}, {"x"}),
+    ],
+)
+def test_names_are_found(source, read, written):
+    assert reads_and_writes(ast.parse(source).body) == (read, written)
+
+
+def test_no_cell_sets_a_parameter_anew(notebook):
+    """Else a cell further up sees another value when it is run again."""
+    first, *others = [cell for cell in code_cells(notebook)]
+    declared = reads_and_writes(ast.parse(first.source).body)[1]
+    for cell in others:
+        assert not declared & reads_and_writes(ast.parse(cell.source).body)[1], cell.source
+
+
+# ------------------------------------------------------------------------ cells, one by one
+
+
+def run_cells(stem, last, **given):
+    """Execute the code cells of a notebook up to the one with the id `last`; its variables."""
+    (path,) = [path for path in NOTEBOOKS if path.stem == stem]
+    namespace = {"display": lambda shown: None, "In": [""]}
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        exec(compile(cell.source, cell.id, "exec"), namespace)
+        if "parameters" in cell.metadata.get("tags", []):
+            namespace.update(given)
+        if cell.id == last:
+            return namespace
+    raise ValueError(f"no cell {last}")
+
+
+def test_an_image_that_is_not_there(monkeypatch, csv_root):
+    monkeypatch.setenv("FMNIST_DATA", str(csv_root))
+    for number in (-1, 600, 10**9):
+        with pytest.raises(CourseError, match=f"image_number={number} is not from 0 to 599"):
+            run_cells("02_build_cnn", "02-03", data_source="csv", image_number=number)
+
+
+@pytest.fixture
+def small_csv(monkeypatch, csv_root):
+    """What the first cells of notebook 4 are given."""
+    monkeypatch.setenv("FMNIST_DATA", str(csv_root))
+    return {"data_source": "csv"}
+
+
+def test_a_run_folder_that_is_none(monkeypatch, small_csv, tmp_path):
+    (tmp_path / "file").write_text("text")
+    for folder in ("file", "file/below"):
+        with pytest.raises(CourseError, match="file.* can't be written: "):
+            folder = str(tmp_path / folder)
+            run_cells("04_confusion_matrix", "04-05", run_folder=folder, **small_csv)
+
+
+def test_a_run_folder_that_may_not_be_looked_into(monkeypatch, small_csv, tmp_path):
+    def forbidden(path, *arguments, **options):
+        if str(path).startswith(f"{tmp_path}{os.sep}"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", forbidden)
+    with pytest.raises(CourseError, match="checkpoint.pt can't be read: Permission denied. Ask"):
+        run_cells("04_confusion_matrix", "04-05", run_folder=str(tmp_path), **small_csv)
+
+
+def test_a_matrix_that_can_not_be_saved(monkeypatch, small_csv, tmp_path):
+    (tmp_path / "confusion_matrix.csv").mkdir()
+    with pytest.raises(CourseError, match="confusion_matrix.csv can't be written"):
+        given = {"run_folder": str(tmp_path)} | small_csv
+        run_cells("04_confusion_matrix", "04-31", **given)
+    assert os.listdir(tmp_path) == ["confusion_matrix.csv"]
+
+
+def write_runs(folder, drawn, *recipes, source="synthetic"):
+    for number, recipe in enumerate(recipes):
+        best = 0.9 - 0.1 * number
+        write_run(folder / f"{source}{number}", drawn, {"epochs": 3} | recipe, source, best)
+
+
+def test_two_settings_are_named_in_the_title(monkeypatch, drawn, tmp_path):
+    """Not as (np.float64(0.01), np.int64(75))."""
+    recipes = [
+        {"learning_rate": rate, "batch_size": size} for rate in (0.01, 0.1) for size in (75, 150)
+    ]
+    write_runs(tmp_path, drawn, *recipes)
+    cells = run_cells("06_compare_runs", "c06-14", runs_folder=str(tmp_path))
+    assert cells["title"] == "Best mean: batch_size 75, learning_rate 0.01"
+
+
+@pytest.mark.parametrize(
+    "recipes, title",
+    [
+        ([{"learning_rate": 0.01}, {"learning_rate": 0.1}], "Best mean: learning_rate 0.01"),
+        ([{"seed": 0}, {"seed": 1}], "Best mean: data synthetic"),
+        ([{"flip": True}, {"flip": False}], "Best mean: flip True"),
+        (
+            [{"schedule": "one-cycle", "momentum": 0.95}, {}],
+            "Best mean: momentum 0.95, schedule one-cycle",
+        ),
+    ],
+)
+def test_other_settings_are_named_in_the_title(recipes, title, monkeypatch, drawn, tmp_path):
+    write_runs(tmp_path, drawn, *recipes)
+    cells = run_cells("06_compare_runs", "c06-14", runs_folder=str(tmp_path))
+    assert sorted(cells["title"].removeprefix("Best mean: ").split(", ")) == sorted(
+        title.removeprefix("Best mean: ").split(", ")
+    )
+
+
+def test_runs_on_data_that_none_was_made_on(monkeypatch, drawn, tmp_path):
+    write_runs(tmp_path, drawn, {}, {"seed": 1})
+    with pytest.raises(CourseError, match="runs_on='csv' is not one of auto, synthetic"):
+        folder = str(tmp_path)
+        run_cells("06_compare_runs", "c06-06", runs_folder=folder, runs_on="csv")
+
+
+def test_a_widget_leaves_its_figure_only():
+    view = nbformat.v4.new_output(
+        "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    )
+    figure = nbformat.v4.new_output("display_data", {"image/png": "iVBORw=="})
+    cells = [nbformat.v4.new_markdown_cell("text")]
+    cells.append(nbformat.v4.new_code_cell("play()", outputs=[figure, view]))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    refresh.remove_widgets(notebook)
+    assert notebook.cells[1].outputs == [figure]
 
 
 def test_no_cell_is_skipped_or_excused(notebook):

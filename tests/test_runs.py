@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import random
+import subprocess
+import sys
 
 import pytest
 import torch
-from conftest import write_run
+from conftest import ON_CPU, new_net, write_run
+from forked import FORKS, notebook_3
 
-from fmnist_lib import runs
+from fmnist_lib import checkpoints, runs, train
 from fmnist_lib.data import FashionMNIST
 from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch
@@ -147,8 +151,121 @@ def test_a_run_that_diverged_at_once_has_no_accuracy(tmp_path, drawn):
 
 def test_a_run_that_begins_removes_the_result_of_the_one_before(written):
     (written / "checkpoint.pt").write_text("kept until the first epoch is complete")
-    assert runs.new(written) == written
+    folder = runs.claim(written)
+    assert folder == written and (written / "metrics.json").exists()  # it may be refused yet
+    runs.begin(folder)
     assert [path.name for path in written.iterdir()] == ["checkpoint.pt"]
+
+
+CLAIM = """
+import sys
+from fmnist_lib import runs
+try:
+    runs.claim(sys.argv[1])
+except Exception as error:
+    print(type(error).__name__, error)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def other_process(folder):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", CLAIM, str(folder)], **pipes)
+
+
+def test_a_folder_belongs_to_one_run_at_a_time(written):
+    other = other_process(written)
+    assert other.stdout.readline() == "ready\n"
+    with pytest.raises(CourseError, match="Another notebook or command trains into"):
+        runs.claim(written)
+    assert runs.read(written)["best_epoch"] == 2
+    other.kill()  # without any farewell
+    other.wait()
+    assert runs.claim(written) == runs.claim(written) == written  # the same notebook once more
+    late = other_process(written)
+    assert late.stdout.readline().startswith("CourseError Another notebook or command")
+    late.communicate()
+
+
+def test_a_result_is_of_the_network_beside_it(written, drawn):
+    checkpoint = written / "checkpoint.pt"
+    list(train.fit(new_net(), *drawn, Recipe(epochs=1), checkpoint=checkpoint, **ON_CPU))
+    before = (written / "metrics.json").read_bytes()
+    with pytest.raises(CourseError, match="checkpoint.pt comes from another training since"):
+        write_run(written, drawn, best=0.9)
+    assert (written / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.skipif(FORKS is None, reason="Windows can't fork")
+def test_two_notebooks_at_once_never_mix_their_results(tmp_path, drawn):
+    """20 times, the second beginning at a random moment of the first."""
+    chance, ends = random.Random(7), []
+    split = drawn[0]
+    with FORKS.Pool(2) as pool:
+        for number in range(20):
+            folder = tmp_path / f"{number}"
+            delays = [0, chance.random()]
+            given = [(folder, split.images, split.labels, n, delays[n]) for n in (0, 1)]
+            ends.append(pool.starmap(notebook_3, given, chunksize=1))
+            metrics = runs.read(folder)
+            best, state = checkpoints.load_model(folder / "checkpoint.pt")
+            made = metrics["parameters"]
+            assert state["recipe"] == {name: made[name] for name in state["recipe"]}
+            assert state["history"] == metrics["history"]
+            assert metrics["test_accuracy"] == train.measure(best, split[400:])[1]
+    assert {end for pair in ends for end in pair} - {"written"}  # some were refused
+    assert all("written" in pair for pair in ends)
+
+
+def test_whoever_has_written_a_result_lets_go_of_the_folder(written, drawn):
+    write_run(written, drawn)
+    other = other_process(written)
+    assert other.stdout.readline() == "ready\n"
+    with pytest.raises(CourseError, match="Another notebook or command trains into"):
+        write_run(written, drawn)  # as in a cell that is run once more
+    other.communicate()
+
+
+def test_no_number_that_is_none_gets_into_a_file(tmp_path, drawn):
+    notes = {"deep": [{"infinite": float("inf")}, (float("nan"), 1.5)]}
+    write_run(tmp_path, drawn, test_loss=float("inf"), test_accuracy=0.5, notes=notes)
+    text = (tmp_path / "metrics.json").read_text()
+    metrics = json.loads(text, parse_constant=pytest.fail)
+    assert metrics["test_loss"] is None
+    assert metrics["notes"] == {"deep": [{"infinite": None}, [None, 1.5]]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"history": None}, {"history": [1]}, {"parameters": None}, {"training_seconds": 0},
+        {"training_seconds": "long"}, {"data": {}}, {"data": {"source": "mnist", "train": 1}},
+        {"versions": []}, {"test_accuracy": "good"}, {"published_report": {"best": 1}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_that_is_no_result(written, change):
+    path = written / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(CourseError, match="is no result of this course"):
+        runs.read(written)
+
+
+def test_half_a_result(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.json").write_text('{"format": 2}')
+    with pytest.raises(CourseError, match="is no result of this course, or not a whole one"):
+        runs.read_all(tmp_path)
+
+
+def test_a_run_counts_once_whatever_its_folder_is_called(tmp_path, drawn):
+    for name in ("a", "again", "once more"):
+        write_run(tmp_path / name, drawn, {"seed": 1})
+    write_run(tmp_path / "other", drawn, {"seed": 2})
+    table, _ = runs.read_all(tmp_path)
+    assert runs.repeated(table) == ["again", "once more"]
+    assert runs.repeated(table.drop(runs.repeated(table))) == []
 
 
 def test_a_folder_without_runs(tmp_path):
@@ -167,11 +284,11 @@ def test_a_run_is_told_by_its_recipe_and_by_what_else_was_varied(tmp_path, drawn
 
 def test_a_new_run_counts_from_the_project(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
-    assert runs.new("runs/mine") == tmp_path / "runs" / "mine"
+    assert runs.claim("runs/mine") == tmp_path / "runs" / "mine"
     assert (tmp_path / "runs" / "mine").is_dir()
 
 
 def test_a_run_where_no_folder_can_be(written):
     with pytest.raises(CourseError, match="metrics.json can't be written"):
-        runs.new(written / "metrics.json")
+        runs.claim(written / "metrics.json")
     assert runs.read(written)["best_epoch"] == 2

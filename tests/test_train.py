@@ -8,9 +8,10 @@ from conftest import ON_CPU, equal, new_net
 from forked import RECIPES
 from torch import nn, optim
 
-from fmnist_lib import checkpoints, train
+from fmnist_lib import checkpoints, evaluate, train
 from fmnist_lib.data import as_input
 from fmnist_lib.errors import CourseError
+from fmnist_lib.model import BatchNormNet
 from fmnist_lib.recipe import Recipe
 
 
@@ -156,6 +157,45 @@ def test_a_batch_larger_than_the_training_set(drawn, tmp_path):
         next(train.fit(new_net(), *drawn, Recipe(batch_size=601), checkpoint=path))
     assert not path.exists()
     next(train.fit(new_net(), *drawn, Recipe(batch_size=600), **ON_CPU))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"recipe": Recipe(batch_size=601)},
+        {"device": "gpu"},
+        {"dtype": "float16"},
+        {"checkpoint": "torn", "resume": True},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused_when_it_is_called(drawn, tmp_path, wrong):
+    if "checkpoint" in wrong:
+        (tmp_path / "torn").write_bytes(b"torn")
+        wrong = wrong | {"checkpoint": tmp_path / "torn"}
+    with pytest.raises(CourseError):
+        train.fit(new_net(), *drawn, **ON_CPU | wrong)  # nobody iterates over it
+
+
+@pytest.mark.parametrize(("batch_size", "fine"), [(1, False), (599, False), (598, True)])
+def test_a_batch_of_one_image_for_a_network_that_takes_means(drawn, batch_size, fine):
+    recipe = Recipe(epochs=1, batch_size=batch_size)
+    list(train.fit(new_net(), *drawn, recipe, **ON_CPU))  # one that takes none bears it
+    if fine:
+        list(train.fit(BatchNormNet(), *drawn, recipe, **ON_CPU))
+        return
+    with pytest.raises(CourseError, match="a batch of one image, from which the batch norm"):
+        train.fit(BatchNormNet(), *drawn, recipe, **ON_CPU)
+
+
+def test_what_is_measured_does_not_depend_on_the_format_of_the_training(drawn, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    bfloat16 = {"device": "cpu", "dtype": "bfloat16", "checkpoint": path}
+    history = list(train.fit(new_net(), *drawn, Recipe(epochs=3), test=drawn[1], **bfloat16))
+    best, state = checkpoints.load_model(path)
+    reported = history[state["best"]["epoch"] - 1].test_accuracy
+    predicted = evaluate.predict(best, drawn[1].images).argmax(dim=1)
+    assert evaluate.accuracy(predicted, drawn[1].labels) == reported
 
 
 def test_a_training_does_nothing_before_it_is_asked(drawn, tmp_path):

@@ -69,10 +69,8 @@ def doctor() -> int:
 
 @fmnist.command()
 @click.argument("files", nargs=-1, required=True, metavar="photo.jpg …")
-@click.option("--checkpoint", help="such as runs/lesson/checkpoint.pt")
-@click.option(
-    "--network", default="Net", show_default=True, help="of those that come with the course"
-)
+@click.option("--checkpoint", help="default: runs/lesson/checkpoint.pt, if notebook 3 made it")
+@click.option("--network", help="of those that come with the course: Net (else) or ResidualNet")
 def predict(files, checkpoint, network) -> int:
     """Say what the network takes photos of garments for."""
     from fmnist_lib.course import predict

@@ -1,39 +1,58 @@
-"""`fmnist doctor`: what this machine has for the course, and the remedy for what it lacks."""
+"""`fmnist doctor`: what this machine has for the course, and the remedy for what it lacks.
 
-import importlib
+Nothing that may be broken is imported at the top, and a check that fails is itself a finding.
+"""
+
+import json
 import os
 import platform
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from fmnist_lib.course import printing
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage import download, paths
-from fmnist_lib.versions import PACKAGES
+from fmnist_lib.storage import paths
 
-BROWSERS = (
-    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge",
-    "microsoft-edge",
-)  # fmt: skip
-BROWSER_PATHS = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
 DISK_NEEDED = 1  # GB for data and a few runs; the installation itself is there already
+IMPORT_TIMEOUT = 120  # seconds; on a slow disk PyTorch takes 20
+INSTALL = 'Install again: python -m pip install -c constraints.txt -e ".[dev]"'
+MODULES = {"pillow": "PIL", "pyyaml": "yaml"}  # where a package is imported by another name
+PROGRAMS = ("jupyterlab", "papermill")  # are started: no need to import them
+# One package after the other, each with its problem: run by a process of its own, because a
+# PyTorch that is not made for a processor ends the process without a word.
+IMPORTS = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        problem = ""
+    except BaseException as error:
+        problem = f"{type(error).__name__}: {error}"
+    print("\\n" + json.dumps([name, problem]), flush=True)
+"""
 
 Finding = tuple[str, str, str, str]  # "ok", "note" or "FAIL"; what; what was found; remedy
 
 
 def report() -> bool:
     """Print one line a finding; returns False when something that the course needs is missing."""
-    findings = [check_python(), *(check_package(name) for name in PACKAGES)]
-    if all(status == "ok" for status, *_ in findings):  # else nothing below could be imported
-        findings += [*check_torch(), check_kernel(), check_data()]
-    findings += [check_disk(), check_browser()]
+    findings: list[Finding] = []
+    for what, check in CHECKS.items():
+        if check is check_torch and ("FAIL", "torch") in [finding[:2] for finding in findings]:
+            continue  # it may even end this process
+        try:
+            findings += check()
+        except Exception as error:  # a broken installation can raise anything
+            findings.append(("FAIL", what, _of(error), f"See what this says. {INSTALL}"))
     for status, what, found, remedy in findings:
         print(f"{status:4}  {what:16} {found}")
         if remedy:
@@ -43,100 +62,253 @@ def report() -> bool:
     return not failed
 
 
-def check_python() -> Finding:
+def _of(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def check_python() -> Iterator[Finding]:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     fine = sys.version_info >= (3, 11)
-    remedy = "" if fine else "Install Python 3.11 or newer."
-    return "ok" if fine else "FAIL", "Python", found, remedy
+    remedy = "" if fine else "Install Python 3.11 or newer, and the course into it."
+    yield "ok" if fine else "FAIL", "Python", found, remedy
 
 
-def check_package(name: str) -> Finding:
+def check_packages() -> Iterator[Finding]:
+    """Whether each package that the course needs is there, in a version that fits, and works."""
+    from packaging.requirements import Requirement
+
+    project = paths.project_root() / "pyproject.toml"
+    if not project.exists():
+        remedy = "Run this in a clone of the course, installed from there: pip install -e ."
+        yield "FAIL", "course", f"no {project}", remedy
+        return
+    project = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
+    needed = [Requirement(line) for line in project["dependencies"]]
+    problems = _import_all([one.name for one in needed if one.name not in PROGRAMS])
+    for one in needed:
+        if problem := problems.get(one.name) or _misfit(one):
+            yield "FAIL", one.name, " ".join(problem.split())[:200], _remedy(one.name, problem)
+        else:
+            yield "ok", one.name, version(one.name), ""
+
+
+def _misfit(needed) -> str:
+    """What is wrong with the version of a package, a `Requirement`; "" for nothing."""
     try:
-        if name not in ("jupyterlab", "papermill"):  # started as programs: no need to import them
-            importlib.import_module(name)
-        return "ok", name, version(name), ""
-    except Exception as error:  # a broken installation can raise anything
-        found = f"{type(error).__name__}: {error}".splitlines()[0][:120]
-        remedy = "Install again: python -m pip install -c constraints.txt -e '.[dev]'"
-        if name == "torchvision":
-            remedy = (
-                "torch and torchvision come from different builds (a CPU-only torch beside the "
-                "usual torchvision, say). Take both from one place: python -m pip install "
-                "--force-reinstall --no-deps -c constraints.txt torch torchvision"
-            )
-        return "FAIL", name, found, remedy
+        found = version(needed.name)
+        if needed.specifier.contains(found, prereleases=True):
+            return ""
+    except Exception as error:  # it doesn't say one, or what it says is none
+        found = _of(error)
+    return f"{found}, but {needed} is needed"
 
 
-def check_torch() -> list[Finding]:
+def _import_all(names: list[str]) -> dict[str, str]:
+    """What goes wrong when each of these packages is imported, by its name; "" for nothing."""
+    problems: dict[str, str] = {}
+    modules = {MODULES.get(name, name): name for name in names}
+    while left := [module for module, name in modules.items() if name not in problems]:
+        # -P: a file of the current folder is no package
+        command = [sys.executable, "-P", "-c", IMPORTS, *left]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=IMPORT_TIMEOUT)
+            said, code = done.stdout, done.returncode
+            end = f"Python ends while importing it ({code}"
+            end += f", {signal.Signals(-code).name})" if code < 0 else ")"
+        except subprocess.TimeoutExpired as error:
+            said, end = error.stdout or b"", f"takes over {IMPORT_TIMEOUT} s to import"
+        for line in said.decode(errors="replace").splitlines():
+            if line.startswith('["'):
+                module, problem = json.loads(line)
+                problems[modules[module]] = problem
+                left.remove(module)
+        if left:
+            problems[modules[left[0]]] = end
+    return problems
+
+
+def _remedy(name: str, problem: str) -> str:
+    if name.startswith("torch") and (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+        return (
+            "PyTorch has no builds for Intel Macs after 2.2, which is too old: use another "
+            "machine, or Colab. On a Mac with Apple's processor take a Python for arm64."
+        )
+    if name == "torch" and "WinError" in problem:
+        return f"Install Microsoft's Visual C++ Redistributable, which PyTorch needs. {INSTALL}"
+    if name == "torch" and ("SIGILL" in problem or "3221225501" in problem):
+        return "PyTorch is not made for this processor: use another machine, or Colab."
+    if name == "torchvision" and re.match("RuntimeError|OSError|ImportError", problem):
+        return (
+            "torch and torchvision come from different builds (a CPU-only torch beside the "
+            "usual torchvision, say). Take both from one place: python -m pip install "
+            "--force-reinstall --no-deps -c constraints.txt torch torchvision"
+        )
+    return INSTALL
+
+
+def check_torch() -> Iterator[Finding]:
+    import torch
+
+    from fmnist_lib.device import choose_device, choose_dtype, device_name, unsupported_gpu
+
+    remedy = (
+        "Update the driver, or install the torch build for this GPU (pytorch.org, Get started). "
+        'Until then the CPU does it: -p device cpu, or device = "cpu" in a notebook\'s first cell.'
+    )
     try:
-        from fmnist_lib.device import choose_device, choose_dtype, device_name
-
-        device = choose_device()
+        reason = unsupported_gpu()
+        with warnings.catch_warnings(action="ignore"):  # of the same
+            device = choose_device()
+        torch.ones(2, 2, device=device).mm(torch.ones(2, 2, device=device)).cpu()
+        found = f"{device.type}: {device_name(device)}"
         dtype = str(choose_dtype(device=device)).removeprefix("torch.")
-        name = device_name(device)
     except Exception as error:
-        return [("FAIL", "device", f"{type(error).__name__}: {error}", "Install torch again.")]
-    findings = [("ok", "device", f"{device.type}: {name}", ""), ("ok", "dtype", dtype, "")]
-    if device.type == "cpu" and shutil.which("nvidia-smi"):
-        findings[0] = ("note", "device", f"cpu: {name}",
-                       "nvidia-smi is here, but this torch cannot use the GPU: update the driver, "
-                       "or install the torch build for it (pytorch.org, Get started).")  # fmt: skip
-    return findings
+        yield "FAIL", "device", _of(error), remedy
+        return
+    if reason:
+        yield "note", "device", found, reason
+    elif device.type == "cpu" and shutil.which("nvidia-smi"):
+        yield "note", "device", found, f"nvidia-smi is here, but torch can't use the GPU. {remedy}"
+    else:
+        yield "ok", "device", found, ""
+    yield "ok", "dtype", dtype, ""
 
 
-def check_kernel() -> Finding:
+def check_kernel() -> Iterator[Finding]:
+    """Whether the kernel that runs the notebooks is this Python, and starts."""
+    if problem := kernel_problem():
+        yield "FAIL", "Jupyter kernel", *problem
+        return
+    from jupyter_client.manager import start_new_kernel
+
     try:
+        manager, client = start_new_kernel(kernel_name="python3", stderr=subprocess.DEVNULL)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    except Exception as error:
+        yield ("FAIL", "Jupyter kernel", f"python3 does not start. {_of(error)}",
+               "Mend first what stands above; if nothing does: python -m pip install "
+               "--force-reinstall ipykernel pyzmq")  # fmt: skip
+    else:
+        yield "ok", "Jupyter kernel", "python3, this Python; it starts", ""
+
+
+def kernel_problem() -> tuple[str, str] | None:
+    """Why no kernel of this Python can be started, and the remedy; None when one can."""
+    remedy = "python -m ipykernel install --sys-prefix"
+    try:
+        from ipykernel.kernelspec import RESOURCES
         from jupyter_client.kernelspec import KernelSpecManager
 
-        spec = KernelSpecManager().get_kernel_spec("python3")
-    except Exception as error:
-        return ("FAIL", "Jupyter kernel", f"{type(error).__name__}: {error}",
-                "python -m pip install --force-reinstall ipykernel")  # fmt: skip
-    python = spec.argv[0]
-    if Path(python).is_absolute() and not Path(python).samefile(sys.executable):
-        return ("FAIL", "Jupyter kernel", f"python3 starts {python}, not {sys.executable}",
-                "python -m ipykernel install --sys-prefix")  # fmt: skip
-    return "ok", "Jupyter kernel", "python3, this Python", ""
+        manager = KernelSpecManager()
+        folder = manager.find_kernel_specs().get("python3", RESOURCES)
+        if folder != RESOURCES:  # one that somebody has installed
+            remedy = f"Delete the folder {folder}, then: {remedy}"
+        python = manager.get_kernel_spec("python3").argv[0]
+    except ImportError as error:
+        return _of(error), f"python -m pip install --force-reinstall ipykernel, then: {remedy}"
+    except Exception as error:  # kernel.json can be of any kind
+        return f"its description can't be read. {_of(error)}", remedy
+    this = Path(sys.executable)
+    if python in ("python", "python3", "python{}.{}".format(*sys.version_info)):
+        return None  # which Jupyter takes for the Python that it runs in
+    found = shutil.which(python)
+    if found is None:
+        return f"python3 starts {python}, which can't be started or is gone", remedy
+    # Environments share the file that their links lead to: the folder tells them apart.
+    if not (this.samefile(found) and this.parent.samefile(Path(found).parent)):
+        return f"python3 starts {python}, not {this}", remedy
+    return None
 
 
-def check_data() -> Finding:
+def check_data() -> Iterator[Finding]:
+    from fmnist_lib.storage import download
+
     root = paths.data_root()
     origin = "FMNIST_DATA" if os.environ.get("FMNIST_DATA") else "default"
     place = f"{paths.raw_folder(root)} ({origin})"
     try:
         missing = download.missing(root)
-    except (CourseError, OSError) as error:
-        return "FAIL", "data", place, str(error)
+    except CourseError as error:
+        yield "FAIL", "data", place, str(error)
+        return
     if missing:
-        return ("note", "data", f"{len(missing)} of 4 files missing in {place}",
-                "They are downloaded at the first run; with no network the course draws a "
-                "stand-in and says so. Or copy the four .gz files there, or set FMNIST_DATA to "
-                "a folder that holds FashionMNIST/raw/.")  # fmt: skip
-    return "ok", "data", f"Fashion-MNIST, MD5 verified, in {place}", ""
+        yield ("note", "data", f"{len(missing)} of 4 files missing in {place}",
+               "They are downloaded at the first run; with no network the course draws a stand-in "
+               "and says so. Or copy the four files there, or set FMNIST_DATA to a folder that "
+               "holds FashionMNIST/raw/.")  # fmt: skip
+    else:
+        yield "ok", "data", f"Fashion-MNIST, MD5 verified, in {place}", ""
 
 
-def check_disk() -> Finding:
-    free = shutil.disk_usage(Path.cwd()).free / 1e9
+def check_folders() -> Iterator[Finding]:
+    """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        yield "FAIL", "current folder", _of(error), "It has been deleted: change to another one."
+        os.chdir(paths.project_root())  # for the checks that follow
+    runs = paths.project_root() / "runs"
+    yield _writable("results", lambda: runs, "Put the course into a folder of your own.")
+    set_to = "Make room, or set {} to a folder that you can write to."
+    yield _writable("Jupyter's files", _jupyter_folder, set_to.format("JUPYTER_RUNTIME_DIR"))
+    variable = "TEMP" if os.name == "nt" else "TMPDIR"
+    yield _writable("temporary files", tempfile.gettempdir, set_to.format(variable))
+
+
+def _jupyter_folder() -> str:
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    return jupyter_runtime_dir()
+
+
+def _writable(what: str, find: Callable[[], str | Path], remedy: str) -> Finding:
+    """Try to write where a folder is or, as nothing should be left behind, where it would be."""
+    try:
+        folder = Path(find())
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(1_000_000))
+    except Exception as error:
+        return "FAIL", what, _of(error), remedy
+    return "ok", what, f"can be written in {folder}", ""
+
+
+def check_disk() -> Iterator[Finding]:
+    free = shutil.disk_usage(paths.project_root()).free / 1e9
     fine = free >= DISK_NEEDED
     remedy = "" if fine else f"The course wants {DISK_NEEDED} GB free: delete old folders in runs/."
-    return "ok" if fine else "FAIL", "free disk", f"{free:.1f} GB", remedy
+    yield "ok" if fine else "FAIL", "free disk", f"{free:.1f} GB", remedy
 
 
-def find_browser() -> str | None:
-    """A Chromium, Chrome or Edge on this machine: its path, or None."""
-    on_path = (shutil.which(name) for name in BROWSERS)
-    installed = (path for path in BROWSER_PATHS if Path(path).exists())
-    return next(filter(None, [*on_path, *installed]), None)
+def check_browser() -> Iterator[Finding]:
+    """Whether the browser that is there prints, as `fmnist handouts` wants it to."""
+    browser = printing.find_browser()
+    remedy = (
+        "`fmnist handouts` sets its PDFs by typst instead. To have them printed, install Chromium, "
+        "Chrome or Edge; one in a sandbox of its own, such as Ubuntu's snap, can't print."
+    )
+    if browser is None:
+        yield "note", "browser for PDF", "none found", remedy
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        page = Path(scratch, "page.html")
+        page.write_text("<!DOCTYPE html><title>Page</title><p>Page", encoding="utf-8")
+        try:
+            printing.print_page(browser, page, page.with_suffix(".pdf"))
+        except CourseError as error:
+            yield "note", "browser for PDF", str(error), remedy
+        else:
+            yield "ok", "browser for PDF", f"{browser}, which prints", ""
 
 
-def check_browser() -> Finding:
-    path = find_browser()
-    if path is None:
-        return ("note", "browser for PDF", "none found",
-                "Only for printing PDFs: install Chromium, Chrome or Edge.")  # fmt: skip
-    try:
-        command = [path, "--version"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        found = ""
-    return "ok", "browser for PDF", found or path, ""
+CHECKS = {
+    "Python": check_python,
+    "packages": check_packages,
+    "device": check_torch,
+    "folders": check_folders,  # before a kernel, which starts in one
+    "Jupyter kernel": check_kernel,
+    "data": check_data,
+    "free disk": check_disk,
+    "browser for PDF": check_browser,
+}

@@ -1,15 +1,19 @@
 """The notebooks of the course: which there are, their parameters, executing one of them."""
 
-import difflib
+import ast
 import json
 import os
+import re
 from pathlib import Path
 
+import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
+from fmnist_lib.lessons.parameters import unknown
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
 
@@ -17,6 +21,7 @@ KERNEL = "python3"
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only. And
 # when it is interrupted it reports an error of its own.
 QUIET = ["--IPKernelApp.log_level=50"]
+NOT_DECISIVE = ("run_folder", "resume")
 
 
 def notebooks() -> list[Path]:
@@ -44,10 +49,7 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     values = {}
     for name, text in texts:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise CourseError(f"There is no parameter {name!r}. {hint}Known are: "
-                              f"{', '.join(sorted(known))}.")  # fmt: skip
+            raise unknown(name, known)
         kind = known[name]["inferred_type_name"]
         try:
             values[name] = readers[kind](text)
@@ -56,15 +58,47 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     return values
 
 
-def execute(source: Path, output: Path, parameters: dict, **options) -> None:
-    """Execute a notebook through papermill; CourseError when a cell fails.
+def effective_parameters(notebook: Path, given: dict | None = None) -> dict:
+    """All that decides on a run of a notebook: its parameters, those with their defaults included.
 
-    options: of `papermill.execute_notebook`.
+    given: what it would be run with; default: what it, an executed one, was run with. Where the
+    result goes and whether a run goes on is left out.
     """
+    defaults = {
+        name: ast.literal_eval(spec["default"])
+        for name, spec in papermill.inspect_notebook(notebook).items()
+    }
+    if given is None:
+        metadata = nbformat.read(notebook, as_version=4).metadata
+        given = metadata.get("papermill", {}).get("parameters", {})
+    effective = defaults | {name: given[name] for name in given if name in defaults}
+    return {name: effective[name] for name in sorted(effective) if name not in NOT_DECISIVE}
+
+
+def require_kernel() -> None:
+    """CourseError when no kernel of this Python can start: what follows would be harder to read."""
+    if problem := kernel_problem():
+        found, remedy = problem
+        raise CourseError(f"The Jupyter kernel can't start: {found}. Remedy: {remedy}")
+
+
+def execute(
+    source: Path,
+    output: Path,
+    parameters: dict,
+    notebook: nbformat.NotebookNode | None = None,
+    **options,
+) -> None:
+    """Execute a notebook through papermill; CourseError when it can't begin or a cell fails.
+
+    notebook: what is executed in place of what stands in `source`. options: of
+    `papermill.execute_notebook`.
+    """
+    require_kernel()
     try:
         with atomic.writing(output):
             papermill.execute_notebook(
-                source,
+                notebook or source,
                 output,
                 parameters=parameters,
                 kernel_name=KERNEL,
@@ -86,9 +120,34 @@ def execute(source: Path, output: Path, parameters: dict, **options) -> None:
             shorten_paths(output)
 
 
-def shorten_paths(executed: Path) -> None:
-    """Let the paths in an executed notebook begin in the project: it may be handed on."""
-    root = json.dumps(f"{project_root()}{os.sep}")[1:-1]  # as JSON has it
-    text = executed.read_text(encoding="utf-8")
-    if root in text:
-        atomic.write_text(executed, text.replace(root, ""))
+def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None:
+    """Let the paths in an executed notebook begin in the project or in "~": it may be handed on.
+
+    moved: a folder that the notebook names -> where that lies now. Pictures stay as they are.
+    """
+    root, home = f"{project_root()}{os.sep}", os.path.expanduser("~")
+
+    def shortened(value):
+        if isinstance(value, dict):
+            return {
+                name: each if name.startswith("image/") else shortened(each)
+                for name, each in value.items()
+            }
+        if isinstance(value, list):
+            return [shortened(each) for each in value]
+        if isinstance(value, str):
+            for was, now in (moved or {}).items():
+                value = value.replace(str(was), str(now))
+            if root.strip(os.sep):  # it is not the root of all folders
+                value = value.replace(root, "")
+            if home.strip(f"{os.sep}.~"):  # there is one
+                value = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", value)
+        return value
+
+    try:
+        notebook = json.loads(executed.read_text(encoding="utf-8"))
+    except ValueError:  # half a file, as on a full disk; what went wrong is said elsewhere
+        return
+    if (changed := shortened(notebook)) != notebook:
+        # As nbformat writes it.
+        atomic.write_text(executed, json.dumps(changed, indent=1, ensure_ascii=False) + "\n")

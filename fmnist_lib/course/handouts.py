@@ -2,19 +2,18 @@
 
 One source, the notebooks in `notebooks/` with their solutions. pandoc makes the HTML (one file,
 nothing from outside) and the slides; a Chromium on this machine prints the HTML as PDF, or pandoc
-and typst do without one. Whatever goes to students passes `student.leaks` first.
+and typst do without one. Whatever goes to students comes from `student.student_version`.
 """
 
 import copy
 import hashlib
 import html
 import json
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,17 +22,19 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from fmnist_lib.course.doctor import find_browser
+from fmnist_lib.course import printing, student
 from fmnist_lib.course.execute import notebooks
-from fmnist_lib.course.student import leaks, student_version
+from fmnist_lib.course.printing import Printer
+from fmnist_lib.course.student import leaks, read_notebook, student_version, without_solution
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, project_root
+from fmnist_lib.storage.paths import in_project, is_file, project_root
 
 AUDIENCES = ("student", "instructor")
 FORMATS = ("ipynb", "html", "pdf", "slides")
 STYLE = Path(__file__).with_name("handouts.css")
-BUILT = ".built.json"
+PACKAGES = ("pypandoc", "sphinx_revealjs", "typst")
+BUILT, ARCHIVE = ".built.json", "student.zip"
 # pandoc wraps each cell in a Div; a slide has to stand free.
 UNWRAP = 'function Div(d) if d.classes:includes("cell") then return d.content end end'
 LINE = '<div class="answer-line"></div>\n'  # to write on, in print
@@ -82,12 +83,46 @@ def _text_of_html(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", page) + comments + attributes)
 
 
-def _gate(source: NotebookNode, handout: str | NotebookNode, name: Path) -> None:
+def _gate(source: NotebookNode, handout: str, name: str) -> None:
     if found := leaks(source, handout):
         raise CourseError(f"{name} would hold a line of a solution: {found[0]!r}. Nothing written.")
 
 
 # ------------------------------------------------------------------------------------ building
+
+
+@dataclass(frozen=True)
+class Handout:
+    """One file of a build."""
+
+    path: Path  # of the notebook
+    audience: str  # slides are shown to students, so they have no solutions
+    form: str
+    blank: bool
+
+    @property
+    def name(self) -> str:
+        """Where it lies in the folder of the handouts."""
+        if self.form == "slides":
+            return f"slides/{self.path.stem}.html"
+        return f"{self.audience}/{self.path.stem}.{self.form}"
+
+    def made_from(self, printer: Printer) -> str:
+        """All that it is made from, as one number."""
+        code = [Path(__file__), Path(student.__file__), Path(printing.__file__)]
+        browser = printer.browser if self.form == "pdf" else None
+        digest = hashlib.sha256(str((self.blank, browser)).encode())
+        for part in (self.path, self.path.with_name("README.md"), STYLE, *code):
+            digest.update(part.read_bytes())
+        return digest.hexdigest()
+
+    def mark(self, out: Path, printer: Printer) -> str | None:
+        """What it is made from and what it is, as text; None when it isn't there."""
+        file = out / self.name
+        if not is_file(file):
+            return None
+        with atomic.reading(file):
+            return f"{self.made_from(printer)} {hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def build(
@@ -100,88 +135,72 @@ def build(
     """Make the handouts that are asked for, and a page that links all of them; returns its path.
 
     out: counted from the project when it is relative. only: part of a notebook's name. blank:
-    students' versions without outputs. What has not changed since the last time is kept. Raises
-    CourseError when a solution would reach a student.
+    students' versions without outputs. What has not changed since the last time is kept. Page and
+    archive hold what was asked for and nothing else that lies there. Raises CourseError, before
+    anything is written, when a notebook would show students a solution.
     """
     out = in_project(out)
-    if find_spec("pypandoc") is None:
-        raise CourseError('pandoc is not installed: pip install -e ".[handouts]"')
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise CourseError(f'{missing[0]} is not installed: pip install -e ".[handouts]"')
     sources = [path for path in notebooks() if only in path.name]
     if not sources:
         raise CourseError(f"No notebook has {only!r} in its name.")
-    jobs = []
+    wanted = []
     for path in sources:
         for audience in audiences:
-            jobs += [(path, audience, form) for form in formats if form != "slides"]
+            hides = blank and audience == "student"
+            wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
-            jobs.append((path, "student", "slides"))  # shown to students: no solutions
+            wanted.append(Handout(path, "student", "slides", blank))
+    for path in {one.path: None for one in wanted if one.audience == "student"}:
+        student_version(read_notebook(path), blank, path.name)  # which refuses what it must
     atomic.make_folder(out)
     with atomic.writing(out):
         (out / BUILT).touch()
-    built = _read_built(out)
+    built, printer = _read_built(out), Printer()
     if "pdf" in formats:
-        print(f"PDF through {find_browser() or 'typst, as no Chromium, Chrome or Edge is here'}")
-    with tqdm(jobs, unit="file") as bar:
-        for path, audience, form in bar:
-            target = _target(out, path, audience, form)
-            state = _state(path, blank and audience == "student")
-            if target.exists() and built.get(str(target.relative_to(out))) == state:
+        print(f"PDF through {printer.browser or 'typst, as no Chromium, Chrome or Edge is here'}")
+    with tqdm(wanted, unit="file") as bar:
+        for one in bar:
+            mark = one.mark(out, printer)
+            if mark and built.get(one.name) == mark:
                 continue
-            bar.set_postfix_str(str(target.relative_to(out)))
-            _make(path, audience, form, target, blank)
-            built[str(target.relative_to(out))] = state
+            bar.set_postfix_str(one.name)
+            _make(one, out, printer)
+            built[one.name] = one.mark(out, printer)
             atomic.write_text(out / BUILT, json.dumps(built, indent=1))
-    _write_zip(out)
-    return _write_index(out)
-
-
-def _target(out: Path, path: Path, audience: str, form: str) -> Path:
-    if form == "slides":
-        return out / "slides" / f"{path.stem}.html"
-    return out / audience / f"{path.stem}.{form}"
-
-
-def _state(path: Path, blank: bool) -> str:
-    """What a handout is made from, as one number."""
-    code = Path(__file__)
-    parts = [path, path.with_name("README.md"), STYLE, code, code.with_name("student.py")]
-    digest = hashlib.sha256(str((blank, find_browser())).encode())
-    for part in parts:
-        digest.update(part.read_bytes())
-    return digest.hexdigest()
+    _write_zip(out, wanted)
+    return _write_index(out, wanted)
 
 
 def _read_built(out: Path) -> dict[str, str]:
     try:
-        return json.loads((out / BUILT).read_text(encoding="utf-8"))
+        built = json.loads((out / BUILT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return built if isinstance(built, dict) else {}
 
 
-def _make(path: Path, audience: str, form: str, target: Path, blank: bool) -> None:
-    source = nbformat.read(path, as_version=4)
-    if audience == "student":
-        version = student_version(source, blank)
-        _gate(source, version, target)
+def _make(handout: Handout, out: Path, printer: Printer) -> None:
+    source = read_notebook(handout.path)
+    if handout.audience == "student":
+        version = student_version(source, handout.blank, handout.path.name)
     else:
-        version = instructor_version(source, int(path.stem[:2]))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if form == "ipynb":
+        version = instructor_version(source, int(handout.path.stem[:2]))
+    target = out / handout.name
+    if handout.form == "ipynb":
         atomic.write_text(target, nbformat.writes(version))
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
-        slides = form == "slides"
-        content = _slides(version) if slides else _paper(version, audience)
-        _pandoc(content, page, path.stem, slides)
-        if audience == "student":
-            _gate(source, _text_of_html(page.read_text(encoding="utf-8")), target)
-        if form == "pdf":
+        slides = handout.form == "slides"
+        content = _slides(version) if slides else _paper(version, handout.audience)
+        _pandoc(content, page, handout.path.stem, slides)
+        if handout.audience == "student":
+            _gate(source, _text_of_html(page.read_text(encoding="utf-8")), handout.name)
+        if handout.form == "pdf":
             pdf = Path(scratch, "page.pdf")
-            if find_browser():
-                _print(page, pdf)
-            else:
-                _typeset(content, pdf)
+            printer.make(page, content, pdf)
             page = pdf
         _replace(page, target)
 
@@ -218,8 +237,6 @@ def _slides(version: NotebookNode) -> NotebookNode:
 
 
 def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = False) -> None:
-    import pypandoc
-
     heading = re.search(r"^# (.+)", notebook.cells[0].source, flags=re.M)
     options = [
         "--standalone",
@@ -248,40 +265,7 @@ def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = Fal
                 "--variable=transition:none",
                 "--variable=center:false",
             ]
-        command = [pypandoc.get_pandoc_path(), *options, str(source), f"--output={target}"]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise CourseError(f"pandoc could not make {target.name}: {done.stderr.strip()}")
-
-
-def _print(page: Path, pdf: Path) -> None:
-    """Print an HTML file through the Chromium, Chrome or Edge of this machine."""
-    options = ["--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-               "--no-pdf-header-footer"]  # fmt: skip
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium refuses to run as root with one
-    with tempfile.TemporaryDirectory() as profile:
-        command = [find_browser(), *options, f"--user-data-dir={profile}",
-                   f"--print-to-pdf={pdf}", page.as_uri()]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    if not pdf.exists():
-        raise CourseError(f"{command[0]} printed no PDF: {done.stderr.strip()[-300:]}")
-
-
-def _typeset(notebook: NotebookNode, pdf: Path) -> None:
-    """Without a browser: pandoc to typst, then to PDF."""
-    import pypandoc
-    import typst
-
-    with tempfile.TemporaryDirectory() as scratch:
-        source, text = Path(scratch, "page.ipynb"), Path(scratch, "page.typ")
-        nbformat.write(notebook, source)
-        options = ["--standalone", "--extract-media=media", "--variable=papersize:a4"]
-        command = [pypandoc.get_pandoc_path(), *options, str(source), f"--output={text}"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=scratch)
-        if done.returncode:
-            raise CourseError(f"pandoc could not make {pdf.name}: {done.stderr.strip()}")
-        typst.compile(str(text), output=str(pdf), root=scratch)
+        printing.pandoc(source, target, *options)
 
 
 def _replace(made: Path, target: Path) -> None:
@@ -292,36 +276,31 @@ def _replace(made: Path, target: Path) -> None:
 # ------------------------------------------------------------------------- index and archive
 
 
-def _write_zip(out: Path) -> None:
-    """All that students get, in one file for a learning platform."""
-    handouts = sorted(path for path in (out / "student").glob("*") if path.suffix != ".part")
-    if not handouts:
+def _write_zip(out: Path, wanted: list[Handout]) -> None:
+    """What students get of this build, in one file for a learning platform."""
+    names = [one.name for one in wanted if one.audience == "student" and one.form != "slides"]
+    if not names:
         return
     with (
-        atomic.replacing(out / "student.zip") as scratch,
+        atomic.replacing(out / ARCHIVE) as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for path in handouts:
-            archive.write(path, path.name)
+        for name in names:
+            archive.write(out / name, Path(name).name)
 
 
-def _write_index(out: Path) -> Path:
+def _write_index(out: Path, wanted: list[Handout]) -> Path:
     """A page with the objectives and the time of each notebook, and links to its handouts."""
     parts = ["# Convolutional networks on Fashion-MNIST: handouts"]
-    if (out / "student.zip").exists():
-        parts.append("[All that students get, as one archive](student.zip)")
-    for path in notebooks():
-        made = [_target(out, path, audience, form) for audience in AUDIENCES
-                for form in FORMATS if form != "slides"]  # fmt: skip
-        made.append(_target(out, path, "student", "slides"))
-        links = [f"[{file.parent.name}, {file.suffix[1:]}]({file.relative_to(out).as_posix()})"
-                 for file in made if file.exists()]  # fmt: skip
-        if not links:
-            continue
-        first = nbformat.read(path, as_version=4).cells[0].source
-        title = re.search(r"^# (.+)", first, flags=re.M)[1]
+    if any(one.audience == "student" and one.form != "slides" for one in wanted):
+        parts.append(f"[What students get of these, as one archive]({ARCHIVE})")
+    for path in dict.fromkeys(one.path for one in wanted):
+        files = [Path(one.name) for one in wanted if one.path == path]
+        links = [f"[{file.parent.name}, {file.suffix[1:]}]({file.as_posix()})" for file in files]
+        first = without_solution(read_notebook(path).cells[0].source)
+        title = re.search(r"^# (.+)|\Z", first, flags=re.M)[1] or path.stem
         aims = "\n".join(re.findall(r"^- .+", first, flags=re.M))
-        took = re.search(r"^Running all cells.+", first, flags=re.M)[0]
+        took = " ".join(re.findall(r"^Running all cells.+", first, flags=re.M))
         parts.append(f"## {title}\n\n{' · '.join(links)}\n\nYou will\n\n{aims}\n\n{took}")
     page = new_notebook(cells=[new_markdown_cell(part) for part in parts])
     index = out / "index.html"

@@ -1,28 +1,43 @@
 """`fmnist predict photo.jpg …`: what a trained network takes the photos for."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from fmnist_lib import checkpoints, evaluate
-from fmnist_lib.data import CLASS_NAMES
+from fmnist_lib.data import CLASS_NAMES, SOURCES
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import photo
 from fmnist_lib.storage import paths
 
+OWN = "runs/lesson/checkpoint.pt"  # where notebook 3 keeps the network that it trains
 
-def predict(files: Sequence[str], checkpoint: str | None, network: str, top: int = 3) -> int:
-    """Print the most probable classes of each file; returns how many files could not be read.
 
-    files, checkpoint: looked for in the current folder, then in the project. checkpoint: default is
-    the network of that name which comes with the course.
+def predict(
+    files: Sequence[str], checkpoint: str | None = None, network: str | None = None, top: int = 3
+) -> int:
+    """Print which network was used, and the most probable classes of each file.
+
+    Returns how many files could not be read. files, checkpoint: looked for in the current folder,
+    then in the project. network: the name of one that comes with the course. Without either it is
+    that of notebook 3 if it has been trained here, else the `Net` that comes with the course, as in
+    notebook 4. Raises CourseError when both are given, or the network can't be loaded.
     """
-    path = paths.find(checkpoint) if checkpoint else checkpoints.shipped(network)
-    model, _ = checkpoints.load_model(path)
+    path = _choose(checkpoint, network)
+    try:
+        model, state = checkpoints.load_model(path)
+    except CourseError as error:
+        raise CourseError(
+            f"{error} Or use one that comes with the course: --network Net."
+        ) from error
+    origin = "comes with the course" if path.parent == checkpoints.WEIGHTS else path
+    images = SOURCES.get(state["source"], state["source"])
+    print(f"network: {state['network']}, {origin}, trained on {images}")
     rows, failures = [], []
     for file in files:
         try:
-            image = photo.as_image(photo.prepare(photo.open_photo(paths.find(file))))
+            image = photo.as_image(photo.prepare(photo.open_photo(paths.find(file)), file))
         except CourseError as error:
             failures.append(str(error))
             continue
@@ -35,3 +50,12 @@ def predict(files: Sequence[str], checkpoint: str | None, network: str, top: int
     for failure in failures:
         print(failure)
     return len(failures)
+
+
+def _choose(checkpoint: str | None, network: str | None) -> Path:
+    if checkpoint and network:
+        raise CourseError("--checkpoint and --network name two networks. Give one of them.")
+    if checkpoint:
+        return paths.find(checkpoint)
+    own = paths.in_project(OWN)
+    return own if not network and paths.is_file(own) else checkpoints.shipped(network or "Net")

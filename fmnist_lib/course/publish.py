@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from fmnist_lib.course.execute import notebooks
+from fmnist_lib.course.student import read_notebook, student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
@@ -37,21 +38,26 @@ if "google.colab" in sys.modules:  # on Colab: fetch the course around this note
 def publish(repository: str) -> list[Path]:
     """Write badges into README.md and every notebook, and an install cell; returns what changed.
 
-    repository: "OWNER/NAME" on GitHub. Links to another one are replaced. Raises CourseError when
-    it is no such name.
+    repository: "OWNER/NAME" on GitHub. Links to another one are replaced. Raises CourseError,
+    before anything is written, when it is no such name, and when a notebook that the links lead to
+    is not fit for students: see `student.student_version`.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise CourseError(f"{repository!r} is not OWNER/NAME, as in zalandoresearch/fashion-mnist.")
-    changed = []
+    texts = {}  # path -> before and after
     for path in notebooks():
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read_notebook(path)
         before = nbformat.writes(notebook)
         add_links(notebook, repository, path.name)
-        changed += _write(path, before, nbformat.writes(notebook))
+        student_version(notebook, name=path.name)
+        texts[path] = before, nbformat.writes(notebook)
     readme = project_root() / "README.md"
     before = readme.read_text(encoding="utf-8")
-    first = notebooks()[0].name
-    return changed + _write(readme, before, with_badges(before, repository, first))
+    texts[readme] = before, with_badges(before, repository, notebooks()[0].name)
+    changed = [path for path, (before, after) in texts.items() if after != before]
+    for path in changed:
+        atomic.write_text(path, texts[path][1])
+    return changed
 
 
 def add_links(notebook: NotebookNode, repository: str, name: str) -> None:
@@ -71,10 +77,3 @@ def with_badges(text: str, repository: str, name: str) -> str:
     title, _, rest = re.sub(OLD_BADGES, "", text).partition("\n")
     badges = BADGES.format(repository=repository, name=name)
     return f"{title}\n\n{badges}\n\n{rest.lstrip()}"
-
-
-def _write(path: Path, before: str, after: str) -> list[Path]:
-    if after == before:
-        return []
-    atomic.write_text(path, after)
-    return [path]

@@ -75,8 +75,9 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
 def remove_widgets(notebook: nbformat.NotebookNode) -> None:
     """Keep of a widget only the figure beside it: without its kernel it is an error message."""
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        if "outputs" in cell:
+            view = "application/vnd.jupyter.widget-view+json"
+            cell.outputs = [each for each in cell.outputs if view not in each.get("data", {})]
 
 
 def write_running_time(notebook: nbformat.NotebookNode, seconds: float) -> None:

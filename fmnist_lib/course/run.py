@@ -1,8 +1,10 @@
 """`fmnist run`: the whole course through papermill, into a folder of its own."""
 
 import logging
+import re
 import shlex
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +12,12 @@ import nbformat
 import papermill
 
 from fmnist_lib import data, runs, synthetic
-from fmnist_lib.course.execute import execute, notebooks, parse_parameters
+from fmnist_lib.course.execute import (
+    effective_parameters,
+    execute,
+    notebooks,
+    parse_parameters,
+)
 from fmnist_lib.device import choose_device
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
@@ -27,11 +34,12 @@ def run_course(
 
     name: default is the date and time. parameters: (name, text) pairs; each notebook takes those
     that it knows. On generated images the default is `STAND_IN_EPOCHS`.
-    resume: go on with the run of this name that was stopped: notebooks that are complete stay as
-        they are, and a training goes on after its last complete epoch.
+    resume: go on with the run of this name that was stopped, or with more epochs: notebooks that
+        are complete stay as they are, and a training goes on after its last complete epoch.
 
     Raises CourseError before anything runs when a name, a value, the device or the data is wrong,
-    and when a cell fails; the notebook as far as it ran is then in the folder.
+    or a run that is to be gone on with was another one; and when a cell fails: the notebook as far
+    as it ran is then in the folder.
     """
     inspected = {path: papermill.inspect_notebook(path) for path in notebooks()}
     known = {key: spec for specs in inspected.values() for key, spec in specs.items()}
@@ -45,19 +53,25 @@ def run_course(
         few = fewer["03_train_sgd"]
         print(f"Generated images: {few} epochs are enough (or give -p epochs 25).")
 
+    wanted = {}
+    for path, its_own in inspected.items():
+        values = given | ({"epochs": fewer[path.stem]} if path.stem in fewer else {})
+        wanted[path] = {name: value for name, value in values.items() if name in its_own}
+    done = [path for path in wanted if is_done(folder / path.name, path, wanted[path])]
+    if SHARE_A_RUN[0] not in [path.stem for path in done]:  # what looks at its network, anew
+        done = [path for path in done if path.stem not in SHARE_A_RUN]
+
     atomic.make_folder(folder)
-    for number, (path, its_own) in enumerate(inspected.items(), start=1):
-        print(f"\n[{number}/{len(inspected)}] {path.stem}", flush=True)
-        if resume and is_complete(folder / path.name):
+    for number, path in enumerate(wanted, start=1):
+        print(f"\n[{number}/{len(wanted)}] {path.stem}", flush=True)
+        if path in done:
             print("complete already", flush=True)
             continue
         run = folder if path.stem in SHARE_A_RUN else folder / path.stem
-        wanted = given | {"run_folder": paths.from_project(run), "resume": resume}
-        if path.stem in fewer:
-            wanted["epochs"] = fewer[path.stem]
+        where = {"run_folder": paths.from_project(run), "resume": resume}
+        where = {name: where[name] for name in where if name in inspected[path]}
         try:
-            wanted = {key: value for key, value in wanted.items() if key in its_own}
-            _execute(path, folder / path.name, wanted, run / "metrics.json")
+            _execute(path, folder / path.name, wanted[path] | where, run / "metrics.json")
         except KeyboardInterrupt:
             given_here = [text for pair in parameters for text in ("-p", *pair)]
             command = shlex.join(["fmnist", "run", "--name", name, *given_here, "--resume"])
@@ -69,11 +83,12 @@ def run_course(
 
 
 def _choose_folder(name: str, resume: bool) -> Path:
-    folder = paths.in_project(Path("runs") / name)
-    if Path(name).name != name:
+    if not re.fullmatch(r"\w[\w .+-]*", name):
         raise CourseError(
-            f"--name {name!r} is not the name of a folder. Leave out slashes and dots."
+            f"--name {name!r} is not the name of a folder. Take letters, digits and - _ . +, and "
+            "begin with a letter or a digit."
         )
+    folder = paths.in_project(Path("runs") / name)
     if folder.exists() and not resume:
         raise CourseError(
             f"{folder} exists already. Choose another --name, delete it, or go on with it: --resume"
@@ -99,8 +114,44 @@ def _execute(source: Path, output: Path, parameters: dict, result: Path) -> None
         execute(source, output, parameters, cwd=source.parent, stdout_file=sys.stdout)
     except CourseError:
         if not had_result:
-            result.unlink(missing_ok=True)
+            with suppress(CourseError):  # it is not to hide why the notebook failed
+                atomic.remove(result)
         raise
+
+
+def is_done(executed: Path, source: Path, wanted: dict) -> bool:
+    """Whether an executed notebook is complete and what is wanted now; False where it goes on.
+
+    wanted: the parameters given. Raises CourseError when it was made from another notebook, or with
+    other parameters, but for fewer epochs: what is there would pass for what is asked for.
+    """
+    if not is_complete(executed):
+        return False
+    if _code(executed) != _code(source):
+        raise CourseError(
+            f"{source.name} has changed since {executed} was made. Begin a run of another --name."
+        )
+    was, now = effective_parameters(executed), effective_parameters(source, wanted)
+    changed = [name for name in now if was.get(name) != now[name]]
+    if changed == ["epochs"] and now["epochs"] > was["epochs"]:
+        return False
+    if changed:
+        values = ", ".join(f"{name}={was.get(name)!r}, now {now[name]!r}" for name in changed)
+        raise CourseError(
+            f"{executed} was made with other parameters: {values}. Give those again, or begin a "
+            "run of another --name."
+        )
+    return True
+
+
+def _code(notebook: Path) -> list[str]:
+    """The code of a notebook, without the parameters that papermill has put into it."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [
+        cell.source
+        for cell in cells
+        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
 
 
 def is_complete(executed: Path) -> bool:

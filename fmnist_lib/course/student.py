@@ -4,6 +4,7 @@ import base64
 import copy
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import nbformat
@@ -12,55 +13,134 @@ from nbformat import NotebookNode
 from fmnist_lib.course.execute import notebooks
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project
+from fmnist_lib.storage.paths import in_project, is_file
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
+# What a line that was meant to be one of them can look like, without all but its letters.
+NEAR = ("beginsolution", "endsolution", "startsolution", "stopsolution", "solutionbegin",
+        "solutionstart", "solutionend")  # fmt: skip
+ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook; CourseError when it is none, as after a merge that was not finished."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises many kinds
+        reason = str(error).splitlines()[0][:200]
+        raise CourseError(
+            f"{path} can't be read as a notebook ({reason}). Take it from the repository again."
+        ) from error
 
 
 def without_solution(source: str) -> str:
     """The source of a cell without what stands between the solution markers, and without these.
 
-    Raises CourseError when the markers are not in pairs.
+    Raises CourseError when the markers are not in pairs, and when a line only resembles one.
     """
-    kept, inside = [], False
+    return "\n".join(_parted(source)[0])
+
+
+def _parted(source: str) -> tuple[list[str], list[str]]:
+    """The lines of a cell that everybody gets, and those of its solutions."""
+    kept, hidden, inside = [], [], False
     for line in source.splitlines():
         if line.strip() in (BEGIN, END):
             if (line.strip() == BEGIN) == inside:
-                raise CourseError(f"Solution markers are not in pairs in the cell:\n{source}")
+                raise CourseError(f"The markers {BEGIN!r} and {END!r} are not in pairs.")
             inside = not inside
-        elif not inside:
-            kept.append(line)
+        elif _resembles_marker(line):
+            raise CourseError(
+                f"{line.strip()!r} looks like a solution marker and is none. Write {BEGIN!r} and "
+                f"{END!r} exactly so, each alone on its line, or use other words."
+            )
+        else:
+            (hidden if inside else kept).append(line)
     if inside:
-        raise CourseError(f"{BEGIN!r} without {END!r} in the cell:\n{source}")
-    return "\n".join(kept)
+        raise CourseError(f"The marker {BEGIN!r} is without its {END!r}.")
+    return kept, hidden
 
 
-def student_version(notebook: NotebookNode, blank: bool = False) -> NotebookNode:
+def _resembles_marker(line: str) -> bool:
+    letters = re.sub(r"[\W\d_]+", "", line).lower()
+    return bool(
+        letters in ("solution", "solutions")
+        or get_close_matches(letters, NEAR, cutoff=0.87)  # "resolution" is farther away
+        or re.search(r"#\W*(begin|end)[\W_]*solution", line, re.IGNORECASE)
+    )
+
+
+def student_version(
+    notebook: NotebookNode, blank: bool = False, name: str = "The notebook"
+) -> NotebookNode:
     """The notebook without solutions, and without the outputs of the cells that had them.
 
-    blank: without any output.
+    Whatever is written for students comes from here. blank: without any output. name: of the
+    notebook, in messages. Raises CourseError when a solution could stay: markers that are not in
+    pairs or misspelt, a cell that asks and hides nothing, an output that says "Right.", and a line
+    of a solution anywhere in the result.
     """
     student = copy.deepcopy(notebook)
-    for cell in student.cells:
-        stub = without_solution(cell.source)
-        if cell.cell_type == "code" and (blank or stub != cell.source):
-            cell.source, cell.outputs, cell.execution_count = stub, [], None
+    for number, cell in enumerate(student.cells, start=1):
+        try:
+            _strip(cell, blank)
+        except CourseError as error:
+            raise CourseError(f"{name}, cell {number}: {error}") from error
+    if found := leaks(notebook, student):
+        raise CourseError(f"{name} would hold a line of a solution for students: {found[0]!r}.")
     return student
+
+
+def _strip(cell: NotebookNode, blank: bool) -> None:
+    """Take the solution out of a cell, in place, with all that could show it."""
+    kept, hidden = _parted(cell.source)
+    if _asks(cell) and not any(line.strip() for line in hidden):
+        raise CourseError(
+            f"It asks for an answer, and no solution stands between {BEGIN!r} and {END!r}: "
+            "students would get it. Put it there."
+        )
+    stub = "\n".join(kept)
+    if _asks(cell) and cell.cell_type == "code" and "..." not in stub:
+        raise CourseError(
+            "It asks for an answer, and no dots (...) stand outside the solution, where students "
+            "put theirs: is the answer there? Put dots in its place."
+        )
+    marked = len(kept) < len(cell.source.splitlines())
+    if marked:
+        cell.source = stub
+        if "attachments" in cell:  # pictures of the solution
+            cell.attachments = {k: v for k, v in cell.attachments.items() if k in cell.source}
+    if cell.cell_type == "code":
+        if blank or marked:
+            cell.outputs, cell.execution_count = [], None
+        if any("Right." in text for text in _texts(cell.outputs)):
+            raise CourseError(
+                'An output that students would see says "Right.": tag the cell `exercise` or '
+                f"`quiz`, and put its answer between {BEGIN!r} and {END!r}."
+            )
+
+
+def _asks(cell: NotebookNode) -> bool:
+    """Whether a cell is tagged as one that asks, or checks an answer."""
+    tags = {tag.lower() for tag in cell.metadata.get("tags", [])}
+    checks = cell.cell_type == "code" and re.search(r"\b(checks\.\w+|quiz\.check)\(", cell.source)
+    return bool(tags & ASKING or checks)
 
 
 def write_student_notebooks(folder: str | Path) -> Path:
     """Write every notebook as students get it; one that is there already is kept as it is.
 
-    folder: counted from the project when it is relative. Returns it.
+    folder: counted from the project when it is relative. Returns it. Raises CourseError, before
+    anything is written, when one of them would hold a solution.
     """
     folder = in_project(folder)
-    for path in notebooks():
-        if (folder / path.name).exists():
-            print(f"kept     {folder / path.name}")
-        else:
-            with atomic.replacing(folder / path.name) as scratch:
-                nbformat.write(student_version(nbformat.read(path, as_version=4)), scratch)
-            print(f"written  {folder / path.name}")
+    versions = {path.name: student_version(read_notebook(path), name=path.name)
+                for path in notebooks()}  # fmt: skip
+    for name, version in versions.items():
+        there = is_file(folder / name)
+        if not there:
+            atomic.write_text(folder / name, nbformat.writes(version))
+        print(f"{'kept   ' if there else 'written'}  {folder / name}")
     return folder
 
 
@@ -75,23 +155,18 @@ def leaks(source: NotebookNode, handout: str | NotebookNode) -> list[str]:
     """
     texts = [handout] if isinstance(handout, str) else list(_texts(handout))
     searched = [_squeezed(text) for text in texts]
-    public = _squeezed("\n".join(without_solution(cell.source) for cell in source.cells))
-    secret = [line.strip() for cell in source.cells for line in _solution_lines(cell.source)]
+    parted = [_parted(cell.source) for cell in source.cells]
+    public = _squeezed("\n".join(line for kept, _ in parted for line in kept))
     markers = [marker for marker in (BEGIN, END) if any(_squeezed(marker) in t for t in searched)]
+    # Without the comment behind the code, which may stand alone somewhere.
+    secret = [line.strip().partition("  #")[0] for _, hidden in parted for line in hidden]
     return markers + [
         line
         for line in secret
-        if (short := _squeezed(line)) not in public and any(short in text for text in searched)
+        if len(short := _squeezed(line)) >= 8  # less is no answer: "else:", "x = 0"
+        and short not in public
+        and any(short in text for text in searched)
     ]
-
-
-def _solution_lines(source: str) -> Iterator[str]:
-    inside = False
-    for line in source.splitlines():
-        if line.strip() in (BEGIN, END):
-            inside = line.strip() == BEGIN
-        elif inside and len(_squeezed(line)) >= 8:  # less is no answer: "else:", "x = 0"
-            yield line
 
 
 def _squeezed(text: str) -> str:

@@ -28,11 +28,14 @@ from fmnist_lib import runs
 from fmnist_lib.course.execute import (
     KERNEL,
     QUIET,
+    effective_parameters,
     execute,
     notebooks,
     parse_parameters,
+    require_kernel,
     shorten_paths,
 )
+from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -88,15 +91,19 @@ def sweep(
     # A run is a kernel, which is a process; the threads here only wait for theirs.
     executor = dask_executor(scheduler, timeout) if scheduler else ThreadPoolExecutor(workers)
     with executor as pool, _own_folder(out):
-        missing = [job for job in jobs if not is_complete(job)]
+        missing = find_missing(jobs, out)
         print(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them complete: {out}", flush=True)
-        failures = run_jobs(missing, pool)
-        page = compare(out) if failures < len(jobs) else None
-    if failures:
-        raise CourseError(
-            f"{failures} of {len(jobs)} runs failed, for the reasons above. Their notebooks "
-            f"and logs: {out / FAILED}. The same command runs only these again."
+        failed = run_jobs(missing, pool)
+        said = (
+            f"{failed} of {len(jobs)} runs failed, for the reasons above. Their notebooks and logs "
+            f"are in {out / FAILED}. The same command runs only these again."
         )
+        try:
+            page = compare(out) if failed < len(jobs) else None
+        except CourseError as error:
+            raise CourseError(f"{said} And no comparison: {error}" if failed else error) from error
+    if failed:
+        raise CourseError(said)
     return page
 
 
@@ -147,6 +154,13 @@ def read_values(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict[st
             parts = [part.strip() for part in text.split(",") if part.strip()]
         if not parts:
             raise CourseError(f"{name} {text!r} has no value, so there is nothing to run.")
+        # 0,01 would be 0 and 1, and 0,5 would be 0 and 5.
+        fraction = known.get(name, {}).get("inferred_type_name") == "float"
+        if fraction and re.search(r"(^|,) *[+-]?\d+,(0\d*|(?<=0,)\d+) *(,|$)", text):
+            raise CourseError(
+                f"{name} {text!r} looks like a decimal comma. Write numbers with a point, 0.01, "
+                "and a comma only between two of them."
+            )
         values = [parse_parameters([(name, part)], known)[name] for part in parts]
         if len(set(values)) < len(values):
             raise CourseError(f"{name} {text!r} has one value twice. Each is run once.")
@@ -179,6 +193,11 @@ def read_file(path: str | Path) -> dict:
         values = values if isinstance(values, list) else [values]
         if not all(isinstance(value, str) for value in values):
             raise CourseError(f"{path}: {name} has a value that is not a plain one. {form}")
+        if commas := [value for value in values if "," in value]:
+            raise CourseError(
+                f"{path}: {name} has the value {commas[0]!r}. Write numbers with a point, and "
+                "several values as a list: [0.01, 0.1]."
+            )
         parameters.append((name, ",".join(values)))
     return {"notebook": content["notebook"], "parameters": parameters, "out": content.get("out")}
 
@@ -213,16 +232,35 @@ def _own_folder(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_complete(job: Job) -> bool:
-    """Whether its folder is there; CourseError when it holds a run of something else."""
-    if not job.folder.exists():
-        return False
-    if not (job.folder / Path(job.notebook).name).exists():
-        raise CourseError(
-            f"{job.folder} holds no run of {Path(job.notebook).name}. Give another --out."
-        )
-    runs.read(job.folder)
-    return True
+def find_missing(jobs: list[Job], out: Path) -> list[Job]:
+    """The jobs of which no complete run lies in the folder, whatever its name is there.
+
+    What a run is, its parameters say, those with their defaults included and in any order. Raises
+    CourseError when the folder of a job holds something else: a run of another notebook, or of the
+    same with other defaults.
+    """
+    notebook = Path(jobs[0].notebook)
+    known = {
+        executed.parent: effective_parameters(executed)
+        for executed in out.glob(f"*/{notebook.name}")
+    }
+    defaults = effective_parameters(notebook, given={})
+    missing = []
+    for job in jobs:
+        given = {name: value for name, value in job.parameters.items() if name in defaults}
+        wanted, there = defaults | given, known.get(job.folder)
+        if job.folder.exists() and there != wanted:
+            changed = [f"{name}={there.get(name)!r}, now {wanted[name]!r}" for name in wanted
+                       if there and there.get(name) != wanted[name]]  # fmt: skip
+            raise CourseError(
+                f"{job.folder} holds no run of {notebook.name} with these values"
+                f"{': ' if changed else ''}{', '.join(changed)}. Give another --out."
+            )
+        if wanted not in known.values():
+            missing.append(job)
+    for folder in known:
+        runs.read(folder)
+    return missing
 
 
 # ----------------------------------------------------------------------------------- running
@@ -259,11 +297,9 @@ def run_job(job: Job) -> str | None:
     target.parent.mkdir(exist_ok=True)
     executed = attempt / Path(job.notebook).name
     if executed.exists():  # what it printed should name the place where it will lie
-        text = executed.read_text(encoding="utf-8")
-        executed.write_text(text.replace(str(attempt), str(target)), encoding="utf-8")
-        shorten_paths(executed)
+        shorten_paths(executed, moved={attempt: target})
     try:
-        attempt.rename(target)
+        atomic.patiently(os.rename, attempt, target)
     except OSError:
         if not target.exists():
             raise
@@ -274,6 +310,7 @@ def run_job(job: Job) -> str | None:
 def _execute(job: Job, folder: Path) -> str | None:
     with open(folder / "log.txt", "w", encoding="utf-8") as log:
         try:
+            require_kernel()
             papermill.execute_notebook(
                 _without_lesson(job.notebook),
                 folder / Path(job.notebook).name,
@@ -326,5 +363,7 @@ def compare(folder: Path) -> Path:
     """Execute notebook 06 on a folder of runs; returns the page."""
     source = paths.project_root() / "notebooks" / "06_compare_runs.ipynb"
     page = folder / source.name
-    execute(source, page, {"runs_folder": str(folder)}, progress_bar=False)
+    # A student may have made the runs.
+    notebook = student_version(nbformat.read(source, as_version=4), name=source.name)
+    execute(source, page, {"runs_folder": str(folder)}, notebook, progress_bar=False)
     return page

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import click
 
 from fmnist_lib.course import command
-from fmnist_lib.errors import CourseError
 from fmnist_lib.recipe import Recipe
 
 OWN = ("out", "data_source", "train_images", "network", "device", "dtype")  # not of the recipe
@@ -57,10 +56,6 @@ def train(**options) -> None:
         options["device"] = distributed.join() or options["device"]
         _train(recipe, **{name: options[name] for name in OWN})
         distributed.wait_for_all()
-    except CourseError:
-        if not distributed.is_main():
-            sys.exit(1)  # one of them says it
-        raise
     except KeyboardInterrupt:
         if distributed.is_main():
             click.echo("\nThe same command goes on after the last complete epoch.", err=True)
@@ -83,19 +78,24 @@ def _train(
     from fmnist_lib import checkpoints, data, distributed, evaluate, runs
     from fmnist_lib.device import choose_device, choose_dtype
     from fmnist_lib.model import build
+    from fmnist_lib.storage.paths import in_project
     from fmnist_lib.train import fit, measure
 
     loaded = data.load(source=data_source)
     training = loaded.train[:train_images]
     torch.manual_seed(recipe.seed)
     model = build(network)
-    folder = runs.new(out)
+    # Of many processes only the main one writes.
+    folder = runs.claim(out) if distributed.is_main() else in_project(out)
     checkpoint = folder / "checkpoint.pt"
-    history = []
-    for epoch in fit(
+    epochs = fit(
         model, training, loaded.validation, recipe,
         device=device, dtype=dtype, checkpoint=checkpoint, resume=True,
-    ):  # fmt: skip
+    )  # fmt: skip
+    if distributed.is_main():
+        runs.begin(folder)
+    history = []
+    for epoch in epochs:
         history.append(epoch)
         if distributed.is_main():
             click.echo(epoch)

@@ -21,6 +21,7 @@ SIDE = 28
 LARGEST = 1000  # pixels of the longer side to which a photo is reduced before anything else
 PIXELS_AT_MOST = 100_000_000  # a file may claim more than a memory holds
 BACKGROUND = 40  # grey levels from the background that still count as background
+SPECK = 0.05  # of the photo's longer side; what is smaller is dust on the picture and no garment
 
 
 def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
@@ -46,6 +47,8 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
         photo = photo.convert("RGBA")
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {name}.") from error
+    except PermissionError as error:
+        raise CourseError(f"You may not read {name}. Ask its owner to let you.") from error
     except UnidentifiedImageError as error:
         raise CourseError(
             f"{name} is no image that can be read. Give a JPEG, PNG, GIF, WebP or BMP file."
@@ -57,11 +60,12 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
     return Image.alpha_composite(white, photo).convert("RGB")
 
 
-def prepare(photo: Image.Image) -> dict[str, np.ndarray]:
+def prepare(photo: Image.Image, name: str = "the photo") -> dict[str, np.ndarray]:
     """The steps from a photo to uint8 [28, 28], by name; the last one, "28 × 28", is the result.
 
     Each is uint8 [H, W], or [H, W, 3] while it has colours. In the last three 0 is background, as
-    in the data set.
+    in the data set. name: what to call it in a message. Raises CourseError when there is nothing
+    to see, or it is so thin or small that nothing would be left of it.
     """
     grey = np.asarray(ImageOps.grayscale(photo))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
@@ -72,12 +76,22 @@ def prepare(photo: Image.Image) -> dict[str, np.ndarray]:
     clean = np.where(np.abs(inverted.astype(int) - level) <= BACKGROUND, 0, inverted)
     clean = clean.astype(np.uint8)
     rows, columns = clean.any(axis=1).nonzero()[0], clean.any(axis=0).nonzero()[0]
-    trimmed = clean
-    if len(rows):
-        trimmed = clean[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    nothing = CourseError(
+        f"In {name} nothing stands out from the background, or only something very thin or small. "
+        "Let the garment fill the picture, before a plain background that is much lighter or "
+        "darker."
+    )
+    if not len(rows):
+        raise nothing
+    trimmed = clean[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    longest, shortest = max(trimmed.shape), min(trimmed.shape)
+    if longest < SPECK * max(grey.shape) or 2 * SIDE * shortest < longest:  # half a pixel wide
+        raise nothing
     small = ImageOps.contain(Image.fromarray(trimmed), (SIDE, SIDE), Image.Resampling.LANCZOS)
     result = Image.new("L", (SIDE, SIDE))
     result.paste(small, ((SIDE - small.width) // 2, (SIDE - small.height) // 2))
+    if result.getextrema()[1] <= BACKGROUND:  # the highest grey level
+        raise nothing
     return {
         "photo": np.asarray(photo),
         "grey": grey,
@@ -93,16 +107,17 @@ def as_image(steps: dict[str, np.ndarray]) -> Tensor:
 
 
 @torch.inference_mode()
-def occlusion(model: nn.Module, image: Tensor, label: int, size: int = 6) -> Tensor:
+def occlusion(model: nn.Module, image: Tensor, label: int, size: int = 7) -> Tensor:
     """How much the probability of `label` falls when a square around each pixel is made background.
 
     image: uint8 [1, 28, 28]. Returns float32 [28, 28]: positive where the pixels spoke for the
-    label (Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901). size: side in pixels, even.
+    label (Zeiler and Fergus 2013, https://arxiv.org/abs/1311.2901). size: side of the square in
+    pixels; where it is even, there is one more above and left of the pixel than below and right.
     """
     before = predict(model, image)[0, label]
-    row, column = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     pixel = torch.arange(SIDE)
-    rows = (pixel - row.reshape(-1, 1)).abs() <= size // 2  # [784, 28]
-    columns = (pixel - column.reshape(-1, 1)).abs() <= size // 2
-    covered = image.masked_fill(rows[:, :, None] & columns[:, None, :], 0)
+    first = (pixel - size // 2)[:, None]  # of those that the square around a pixel covers
+    near = (first <= pixel) & (pixel < first + size)  # [28, 28], the same for rows and columns
+    square = near[:, None, :, None] & near[None, :, None, :]
+    covered = image.masked_fill(square.reshape(-1, SIDE, SIDE), 0)
     return (before - predict(model, covered)[:, label]).reshape(SIDE, SIDE)

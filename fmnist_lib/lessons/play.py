@@ -1,15 +1,16 @@
 """Things to play with in JupyterLab, each with a figure that makes its point without a mouse.
 
-Each function returns a `Play`: a front end that knows widgets shows the widget, everything else
-(papermill, nbval, handouts, a web page) the figure. Pictures in the widgets are plain HTML, so that
-an answer takes milliseconds. `watch` shows a training as it goes.
+Each function returns a `Play`, which shows both: a widget lives only as long as its kernel, the
+figure stays. Pictures in the widgets are plain HTML, so that an answer takes milliseconds. `watch`
+shows a training as it goes.
 """
 
 import base64
+import copy
 import html
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import ipywidgets as widgets
 import numpy as np
@@ -35,9 +36,12 @@ class Play:
     def __init__(self, widget: widgets.Widget, figure: plots.CourseFigure):
         self.widget, self.figure = widget, figure
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        pictures, metadata = self.figure._repr_mimebundle_()
-        return self.widget._repr_mimebundle_() | pictures, metadata
+    def _ipython_display_(self):
+        # Two outputs. Of one that holds both, JupyterLab takes the widget, and when the notebook is
+        # opened anew shows nothing but "Error displaying widget: model not found".
+        display(self.figure)
+        view = self.widget._repr_mimebundle_()
+        display(view | {"text/plain": "To play with it, run this cell."}, raw=True)
 
 
 def picture(image: np.ndarray | Tensor, alt: str, side: int = 84) -> str:
@@ -174,7 +178,10 @@ def watch(epochs: Iterable[Epoch]) -> Iterator[Epoch]:
             curves.update(_curves(done))
             print(f"Stopped. What was learned up to epoch {done[-1].epoch} is kept.")
         else:
-            print("Stopped before the first epoch was complete: run the cell again.")
+            raise CourseError(
+                "Stopped before the first epoch was complete, so there is nothing to look at. Run "
+                "this cell again."
+            ) from None
 
 
 def _curves(done: list[Epoch]) -> plots.CourseFigure:
@@ -269,18 +276,24 @@ def confusion_explorer(split: Split, probabilities: Tensor, shown: int = 12) -> 
 def try_your_own(model: nn.Module, example: Tensor) -> Play:
     """Upload a photo, or draw, and see what becomes of it step by step and what the model says.
 
-    example: uint8 [28, 28], a garment for where there is no front end.
+    example: uint8 [28, 28], a garment for where there is no front end. The model is copied: it is
+    asked as it is now, whatever becomes of it, and stays in its mode.
     """
-    upload = widgets.FileUpload(accept="image/*", multiple=False, description="photo")
-    canvas = Canvas()
-    result = widgets.HTML()
+    model = copy.deepcopy(model)
+    canvas = Canvas(largest=photo.LARGEST)
 
-    def answer(load: Callable[[], Image.Image]):
+    def received(_, content: dict, buffers: list):
         try:
-            steps = photo.prepare(load())
+            said = answer(bytes(buffers[0]), content["name"])
         except CourseError as error:
-            result.value = f"<b>{html.escape(str(error))}</b>"
-            return
+            said = f"<b>{html.escape(str(error))}</b>"
+        except Exception as error:  # of somebody's own network; JupyterLab would not show it
+            reason = html.escape(f"{type(error).__name__}: {error}")
+            said = f"<b>The network can't answer. {reason}</b>"
+        canvas.send({"turn": content["turn"], "html": said})
+
+    def answer(file: bytes, name: str) -> str:
+        steps = photo.prepare(photo.open_photo(file, name), name)
         image = photo.as_image(steps)
         probabilities = evaluate.predict(model, image)[0]
         best = probabilities.topk(3)
@@ -291,19 +304,9 @@ def try_your_own(model: nn.Module, example: Tensor) -> Play:
             (picture(fall, "pixels that mattered", 112), f"spoke for {CLASS_NAMES[label]}")
         )
         said = ", ".join(f"{CLASS_NAMES[i]} {p:.1%}" for p, i in zip(*best))
-        result.value = f"{side_by_side(pictures)}<b>{said}</b>"
+        return f"{side_by_side(pictures)}<b>{said}</b>"
 
-    def uploaded(_):
-        if upload.value:
-            file = upload.value[0]
-            answer(lambda: photo.open_photo(bytes(file["content"]), html.escape(file["name"])))
-
-    def drawn(_):
-        if canvas.png:
-            answer(lambda: photo.open_photo(canvas.png, "the drawing"))
-
-    upload.observe(uploaded, "value")
-    canvas.observe(drawn, "png")
+    canvas.on_msg(received)
     image = example[None]
     label = int(evaluate.predict(model, image)[0].argmax())
     figure = plots.image_steps(
@@ -313,7 +316,7 @@ def try_your_own(model: nn.Module, example: Tensor) -> Play:
         },
         "Which pixels mattered?",
     )
-    return Play(widgets.VBox([upload, canvas, result]), figure)
+    return Play(widgets.VBox([canvas]), figure)
 
 
 def _step(step: np.ndarray, name: str) -> str:

@@ -49,14 +49,21 @@ class CourseFigure(Figure):
 
     def __init__(self, width: float, height: float, title: str, source: str | None = None):
         super().__init__(figsize=(width, height), dpi=100, layout="constrained")
-        self.alt, self.caption = title, _words(source) if source else _caption
+        self.caption = _words(source) if source else _caption
+        self._parts = [title] if title else []
         self.suptitle(title, fontweight="bold", fontsize=12, wrap=True)
         if self.caption:
             self.supxlabel(self.caption, x=0.99, ha="right", fontsize=8, color="0.35")
 
+    @property
+    def alt(self) -> str:
+        """The alt text: title, what `describe` added, and in the end the source of the data."""
+        parts = [part if part[-1] in ".?!" else f"{part}." for part in self._parts]
+        return " ".join([*parts, self.caption]).strip()
+
     def describe(self, text: str) -> "CourseFigure":
         """Add to the alt text what the title does not say."""
-        self.alt = f"{self.alt}. {text} {self.caption}".strip()
+        self._parts.append(text)
         return self
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -67,6 +74,17 @@ class CourseFigure(Figure):
             {"image/png": png.getvalue(), "text/plain": text},
             {"image/png": {"alt": self.alt}},
         )
+
+
+def _short(value: float) -> str:
+    """A number as one reads it aloud: 3,730 and not 3.73e+03."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _count(ax) -> None:
+    """Ticks of the x axis at whole numbers only, as there are no others."""
+    steps = [1, 2, 5, 10]
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True, min_n_ticks=1))
 
 
 def _show_image(ax, image: Tensor, title: str = "", **limits) -> None:
@@ -94,7 +112,7 @@ def samples(split: Split, per_class: int = 12, title: str = "") -> Figure:
 
 def gallery(images: Tensor, titles: Sequence[str], columns: int = 6, title: str = "") -> Figure:
     """Images [N, 28, 28] in a grid, a title over each."""
-    row_count = -(-len(images) // columns)
+    row_count = max(1, -(-len(images) // columns))  # an empty row where there is none to show
     fig = CourseFigure(1.4 * columns, 1.6 * row_count + 0.8, title)
     axes = fig.subplots(row_count, columns, squeeze=False).ravel()
     for ax in axes:
@@ -151,11 +169,12 @@ def class_matrix(frame: pd.DataFrame, title: str, label: str, fmt: str = ".0f") 
 def image_steps(steps: dict[str, Tensor], title: str) -> Figure:
     """Images or feature maps [1, 1, H, W] side by side, each with its own grey scale and axes."""
     fig = CourseFigure(2.6 * len(steps), 3.7, title)
-    for ax, (name, image) in zip(fig.subplots(1, len(steps)), steps.items(), strict=True):
+    axes = fig.subplots(1, len(steps), squeeze=False)[0]
+    for ax, (name, image) in zip(axes, steps.items(), strict=True):
         image = image[0, 0]
         low, high = float(image.min()), float(image.max())
         ax.imshow(np.asarray(image), cmap="gray_r")
-        size = f"{image.shape[0]}×{image.shape[1]}, {low:.2g} to {high:.2g}"
+        size = f"{image.shape[0]}×{image.shape[1]}, {_short(low)} to {_short(high)}"
         ax.set_title(f"{name}\n{size}", fontsize=9)
         ax.tick_params(labelsize=7)
     return fig.describe("From left to right: " + ", ".join(steps) + ".")
@@ -194,8 +213,8 @@ def class_bars(values: pd.Series, title: str, label: str, reference: float | Non
     sns.despine(fig)
     top = values.sort_values(ascending=False)
     return fig.describe(
-        f"Bars of {label}; highest {top.index[0]} ({top.iloc[0]:.3g}), "
-        f"lowest {top.index[-1]} ({top.iloc[-1]:.3g})."
+        f"Bars of {label}; highest {top.index[0]} ({_short(top.iloc[0])}), "
+        f"lowest {top.index[-1]} ({_short(top.iloc[-1])})."
     )
 
 
@@ -242,6 +261,7 @@ def learning_curves(history: pd.DataFrame, best_epoch: int | None, title: str) -
         if best_epoch is not None:
             ax.axvline(best_epoch, color="0.6", linewidth=1, label="best on validation")
         ax.set(xlabel="epoch", ylabel=what)
+        _count(ax)
     axes[0].legend(frameon=False)
     axes[1].yaxis.set_major_formatter(PercentFormatter(1))
     sns.despine(fig)
@@ -261,6 +281,7 @@ def traces(lines: dict[str, Sequence[float]], title: str, xlabel: str, ylabel: s
     for style, (name, values) in zip(LINES, lines.items()):
         ax.plot(range(1, len(values) + 1), values, label=name, markersize=3, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    _count(ax)
     if len(lines) > 1:
         ax.legend(frameon=False)
     sns.despine(fig)
@@ -438,6 +459,7 @@ def run_curves(
     axes[0, 0].yaxis.set_major_formatter(PercentFormatter(1))
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
+        _count(ax)
     for ax in axes[:, 0]:
         ax.set_ylabel("validation accuracy")
     sns.despine(fig)

@@ -4,13 +4,14 @@ The questions stand in `quiz.yaml`; `fmnist notebooks` writes them from there in
 which call `quiz.check("balance", "b")`.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from fmnist_lib.errors import CourseError
+
+QUIZ = Path(__file__).with_name("quiz.yaml")
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,12 @@ class Question:
     right: str
 
 
-def _read(path: Path) -> dict[str, dict[str, Question]]:
-    """The questions by notebook (its stem) and name, in the order of the file."""
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+@functools.cache
+def by_notebook() -> dict[str, dict[str, Question]]:
+    """The questions by notebook (its stem) and name, in the order of `quiz.yaml`."""
+    import yaml  # here, and read late: every notebook imports this module, and asks at its end
+
+    written = yaml.safe_load(QUIZ.read_text(encoding="utf-8"))
     return {
         stem: {
             name: Question(
@@ -46,16 +50,24 @@ def _read(path: Path) -> dict[str, dict[str, Question]]:
     }
 
 
-BY_NOTEBOOK = _read(Path(__file__).with_name("quiz.yaml"))
-QUESTIONS = {name: each for asked in BY_NOTEBOOK.values() for name, each in asked.items()}
+@functools.cache
+def questions() -> dict[str, Question]:
+    """All questions by name."""
+    return {name: each for asked in by_notebook().values() for name, each in asked.items()}
 
 
 def check(name: str, answer: str) -> None:
-    """Print why a letter is right, or which idea is behind it; one line in any case."""
+    """Print why a letter is right, or which idea is behind it; one line in any case.
+
+    Raises CourseError when there is no question of that name.
+    """
     if answer is ...:
         print('Not answered yet. Put a letter where the dots are, such as "a".')
         return
-    question = QUESTIONS[name]
+    if name not in questions():
+        known = ", ".join(questions())
+        raise CourseError(f"quiz.yaml has no question {name!r}. Known are: {known}.")
+    question = questions()[name]
     letter = str(answer).strip().lower()
     if letter not in question.options:
         print(f"Not yet. Answer with one letter: {', '.join(question.options)}.")
@@ -74,13 +86,21 @@ def write_into(notebook: dict, stem: str) -> None:
     """Write each question of a notebook into the cell before the one that checks its answer.
 
     notebook: as nbformat reads it. stem: under which its questions stand in `quiz.yaml`. Raises
-    CourseError when it asks one that does not stand there.
+    CourseError when a cell tagged `quiz` asks none, or one that does not stand there, or when the
+    cell before it is no text.
     """
-    cells, number = notebook["cells"], 0
-    for before, cell in zip(cells, cells[1:]):
+    before, number = None, 0
+    for cell in notebook["cells"]:
         if "quiz" in cell["metadata"].get("tags", []):
             number += 1
-            name = re.search(r'quiz\.check\("(.+?)"', cell["source"])[1]
-            if name not in BY_NOTEBOOK.get(stem, {}):
+            asked = re.search(r"""quiz\.check\(\s*["'](.+?)["']""", cell["source"])
+            if not asked or not before or before["cell_type"] != "markdown":
+                raise CourseError(
+                    f'Cell {number} tagged "quiz" of {stem} should call quiz.check("NAME", answer) '
+                    "and stand behind a Markdown cell, into which its question is written."
+                )
+            name = asked[1]
+            if name not in by_notebook().get(stem, {}):
                 raise CourseError(f"quiz.yaml has no question {name!r} under {stem}. Add it there.")
-            before["source"] = as_markdown(number, BY_NOTEBOOK[stem][name])
+            before["source"] = as_markdown(number, by_notebook()[stem][name])
+        before = cell

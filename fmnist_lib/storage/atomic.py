@@ -1,12 +1,23 @@
-"""Writing files so that a fault leaves the old one or the new one, never half of one."""
+"""Writing files so that a fault leaves the old one or the new one, never half of one.
 
+And what the system refuses, in words that say what to do about it.
+"""
+
+import errno
 import glob
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
+
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1)  # seconds before a file that is held is tried again
+
+
+class Held(PermissionError):
+    """A file can't be replaced or removed, and goes on so."""
 
 
 @contextmanager
@@ -18,10 +29,48 @@ def writing(path: str | Path, kept: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "Make room, or choose another folder, and run again."
+        elif isinstance(error, Held):
+            remedy = "Close it there, or wait a moment, and run again."
+        elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            remedy = "Ask the owner to let you write there, or choose a folder of your own."
+        else:
+            remedy = "Choose another folder, and run again."
         raise CourseError(
-            f"{path} can't be written: {error.strerror or error}. {kept}Make room, or choose "
-            "another folder, and run again."
+            f"{path} can't be written: {error.strerror or error}. {kept}{remedy}"
         ) from error
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn an OSError of the block, as for another user's file, into a CourseError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            remedy = "Ask the owner of it, and of the folder it is in, to let you read it."
+        else:
+            remedy = "See that its disk is there and the file whole, and run again."
+        raise CourseError(f"{path} can't be read: {error.strerror or error}. {remedy}") from error
+
+
+def patiently(action: Callable, *paths: str | Path) -> None:
+    """Replace, rename or remove a file that another program may hold for a moment.
+
+    Windows refuses that while a virus scanner or an indexer looks at a new file. It is tried again
+    for 2.5 seconds (`PAUSES`). Raises `Held` then, and every other OSError at once.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return action(*paths)
+        except PermissionError as error:
+            if not os.access(Path(paths[-1]).parent, os.W_OK):
+                raise  # a matter of rights, which won't pass
+            if pause is None:
+                held = "another program (a virus scanner, a backup, a viewer) has it open"
+                raise Held(error.errno, held, str(paths[-1])) from error
+            time.sleep(pause)
 
 
 @contextmanager
@@ -39,10 +88,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with writing(path, "What was there before is as it was. "):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield scratch
-            os.replace(scratch, path)
+            patiently(os.replace, scratch, path)
     finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # it has taken its place
+            patiently(os.unlink, scratch)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -58,8 +107,15 @@ def make_folder(path: str | Path) -> Path:
     return Path(path)
 
 
+def remove(path: str | Path) -> None:
+    """Remove a file, if it is there; CourseError when that can't be."""
+    with writing(path), suppress(FileNotFoundError):
+        patiently(os.unlink, path)
+
+
 def remove_scratch(path: str | Path) -> None:
     """Remove what a process that was killed while it wrote `path` has left beside it."""
     path = Path(path)
     for scratch in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # another user's: it does no harm
+            patiently(os.unlink, scratch)

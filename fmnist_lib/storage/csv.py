@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage.atomic import replacing
+from fmnist_lib.storage.atomic import reading, replacing
+from fmnist_lib.storage.paths import is_file
 
 FILES = ("fashion-mnist_train.csv", "fashion-mnist_test.csv")
 COLUMNS = ["label", *(f"pixel{i}" for i in range(1, 785))]
@@ -23,12 +24,17 @@ def read(path: str | Path) -> tuple[Tensor, Tensor]:
     """Images, uint8 [N, 28, 28], and labels, int64 [N], of a CSV file; all its values are 0 to 255.
 
     A byte order mark, Windows line ends and quotes are accepted. Raises CourseError when the file
-    is missing, larger than `LARGEST`, has other columns, a value that is no integer from 0 to
-    255, a label over 9, or no rows.
+    is missing or may not be read, is larger than `LARGEST`, has other columns, a value that is no
+    integer from 0 to 255, a label over 9, or no rows.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise CourseError(f"{path} is missing. Make it with `fmnist csv {path.parent}`.")
+    with reading(path):
+        return _read(path)
+
+
+def _read(path: Path) -> tuple[Tensor, Tensor]:
     if path.stat().st_size > LARGEST:
         raise CourseError(
             f"{path} has {path.stat().st_size:,} bytes; {LARGEST:,} are enough for all images "

@@ -1,9 +1,11 @@
 """Where things are. Relative paths are resolved here and nowhere else."""
 
 import os
+import stat
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
+from fmnist_lib.storage.atomic import reading
 
 
 def project_root() -> Path:
@@ -21,14 +23,34 @@ def in_project(path: str | Path) -> Path:
     return project_root() / os.path.expanduser(path)  # that of pathlib fails on "~nobody"
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; CourseError where this user may not look, or the disk fails."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; CourseError as above."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    with reading(path):
+        try:
+            return os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: no path at all
+            return 0
+
+
 def find(path: str | Path) -> Path:
     """A file that somebody names: from the current folder, else from the project's.
 
     Raises CourseError, which says where it was looked for, when it is in neither.
     """
-    places = list(dict.fromkeys([Path.cwd() / os.path.expanduser(path), in_project(path)]))
+    with reading("The current folder"):  # it may have been deleted
+        here = Path.cwd() / os.path.expanduser(path)
+    places = list(dict.fromkeys([here, in_project(path)]))
     for place in places:
-        if place.is_file():
+        if is_file(place):
             return place
     raise CourseError(f"There is no file {' and no '.join(map(str, places))}.")
 
@@ -47,3 +69,15 @@ def data_root(root: str | Path | None = None) -> Path:
 def raw_folder(root: Path) -> Path:
     """The folder under `root` in which torchvision keeps the four files."""
     return root / "FashionMNIST" / "raw"
+
+
+def raw_file(root: Path, name: str) -> Path:
+    """Where one of the four files lies under `root`: as `name`, which ends in .gz, or unpacked.
+
+    Unpacked it has no .gz; some programs put it into a folder of that name. It is the first of
+    these places where it lies in none.
+    """
+    packed = raw_folder(root) / name
+    unpacked = packed.with_suffix("")
+    places = packed, unpacked, unpacked / unpacked.name
+    return next(filter(is_file, places), packed)

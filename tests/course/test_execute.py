@@ -1,7 +1,12 @@
 """The notebooks' parameters."""
 
+import ntpath
+from pathlib import Path, PureWindowsPath
+
+import nbformat
 import papermill
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from fmnist_lib.course import execute
 from fmnist_lib.errors import CourseError
@@ -41,3 +46,93 @@ def test_every_parameter_has_a_type_and_a_meaning():
         for name, spec in papermill.inspect_notebook(path).items():
             assert spec["inferred_type_name"] in ("int", "float", "bool", "str"), (path.name, name)
             assert len(spec["help"]) > 10, (path.name, name)
+
+
+# ----------------------------------------------------------------- paths in executed notebooks
+
+
+@pytest.fixture
+def shortened(tmp_path, monkeypatch):
+    """An output after its notebook was shortened, on a machine with these folders."""
+
+    def shorten(text, project, home, moved=None, data=None, separator="/"):
+        monkeypatch.setattr(execute, "project_root", lambda: project)
+        monkeypatch.setattr(execute.os, "sep", separator)
+        monkeypatch.setattr(execute.os.path, "expanduser", lambda _: str(home))
+        output = new_output("display_data", {"text/plain": text} | (data or {}))
+        path = tmp_path / "executed.ipynb"
+        nbformat.write(new_notebook(cells=[new_code_cell(outputs=[output])]), path)
+        execute.shorten_paths(path, moved)
+        monkeypatch.undo()
+        return nbformat.read(path, as_version=4).cells[0].outputs[0].data
+
+    return shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "project", "home", "short"),
+    [
+        ("/home/ada/fmnist/runs/a", "/home/ada/fmnist", "/home/ada", "runs/a"),
+        ("/home/ada/venv/torch.py", "/home/ada/fmnist", "/home/ada", "~/venv/torch.py"),
+        ("in /home/ada: none", "/srv/fmnist", "/home/ada", "in ~: none"),
+        ("/home/adams/x", "/srv/fmnist", "/home/ada", "/home/adams/x"),
+        ("/home/jörg/Übung/runs/a", "/home/jörg/Übung", "/home/jörg", "runs/a"),
+        ("/home/学生/課程/runs", "/home/学生/課程", "/home/学生", "runs"),
+        ('/home/o\'hara/a "b"/runs', '/home/o\'hara/a "b"', "/home/o'hara", "runs"),
+        ("\x1b[32m/home/jörg/x.py\x1b[39m:3", "/srv/a", "/home/jörg", "\x1b[32m~/x.py\x1b[39m:3"),
+        # Nothing but separators is left of these folders, as in a container:
+        ("https://x.org/a and /a/b", "/", "/", "https://x.org/a and /a/b"),
+        ("./a and ../b", "/srv/fmnist", ".", "./a and ../b"),
+        ("~/a", "/srv/fmnist", "~", "~/a"),  # there is no home
+    ],
+)
+def test_paths_are_shortened(shortened, text, project, home, short):
+    assert shortened(text, Path(project), home)["text/plain"] == short
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        (r"C:\Users\Jörg\fmnist\runs\a", r"runs\a"),
+        (r"C:\Users\Jörg\venv\x.py", r"~\venv\x.py"),
+        (r"C:\Users\Jörgen\x", r"C:\Users\Jörgen\x"),
+        (r"D:\new\table", r"D:\new\table"),
+    ],
+)
+def test_paths_with_backslashes_are_shortened(shortened, text, short):
+    project, home = PureWindowsPath(r"C:\Users\Jörg\fmnist"), r"C:\Users\Jörg"
+    assert shortened(text, project, home, separator=ntpath.sep)["text/plain"] == short
+
+
+def test_a_folder_that_was_moved_is_named_where_it_lies(shortened):
+    attempt, target = Path("/srv/Übung/out/.now/a~1"), Path("/srv/Übung/out/a")
+    moved = {attempt: target}
+    text = f"{attempt}/log.txt in {attempt}"
+    data = shortened(text, Path("/srv/Übung"), "/root", moved)
+    assert data["text/plain"] == "out/a/log.txt in out/a"
+
+
+def test_pictures_stay_as_they_are(shortened):
+    picture = {"image/png": "iVBOR/a/bAAA"}
+    assert shortened("/a/b", Path("/a"), "/root", data=picture) == {"text/plain": "b"} | picture
+
+
+def test_only_what_has_to_be_changed_is_changed(tmp_path, monkeypatch):
+    path = tmp_path / "executed.ipynb"
+    path.write_bytes(execute.notebooks()[0].read_bytes())
+    text, written = path.read_text(encoding="utf-8"), path.stat().st_mtime_ns
+    execute.shorten_paths(path)
+    assert path.stat().st_mtime_ns == written
+    # Of one that is changed, all else stays as nbformat has written it.
+    monkeypatch.setattr(execute, "project_root", lambda: Path("/content/course"))
+    path.write_text(text.replace('"# ', '"/content/course/a ', 1), encoding="utf-8")
+    execute.shorten_paths(path)
+    assert path.read_text(encoding="utf-8") == text.replace('"# ', '"a ', 1)
+
+
+def test_a_kernel_that_cannot_start_is_said_before_anything_runs(tmp_path, monkeypatch):
+    gone = ("python3 starts /gone/python, which is gone", "python -m ipykernel install")
+    monkeypatch.setattr(execute, "kernel_problem", lambda: gone)
+    with pytest.raises(CourseError, match="kernel can.t start: python3 starts /gone.*ipykernel"):
+        execute.execute(execute.notebooks()[0], tmp_path / "out.ipynb", {})
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -10,12 +11,14 @@ import pytest
 from conftest import QUICK, open_browser, traces_of_this_machine
 from pypdf import PdfReader
 
-from fmnist_lib.course import cli, doctor, execute, handouts, student
+from fmnist_lib.course import cli, execute, handouts, printing, student
 from fmnist_lib.errors import CourseError
 
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in execute.notebooks()}
 SOURCE = NOTEBOOKS["02_build_cnn"]
-needs_browser = pytest.mark.skipif(not doctor.find_browser(), reason="no Chromium, Chrome or Edge")
+needs_browser = pytest.mark.skipif(
+    not printing.find_browser(), reason="no Chromium, Chrome or Edge"
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +120,10 @@ SECRET = "answer = (28 - 7 + 1) // 2  # 22 places, then half of them"
 
 def planted(place):
     """The student's version with a line of a solution in it."""
-    version = student.student_version(SOURCE)
+    return plant(student.student_version(SOURCE), place)
+
+
+def plant(version, place):
     text, code = version.cells[0], next(c for c in version.cells if c.cell_type == "code")
     if place == "cell":
         code.source += f"\n{SECRET}"
@@ -143,24 +149,19 @@ PLACES = ("cell", "output", "metadata", "attachment", "comment", "white space")
 def test_the_leak_gate(place, form, tmp_path, monkeypatch):
     if form != "ipynb" and place in ("metadata", "attachment"):
         pytest.skip("pandoc takes neither into a page")
-    version = planted(place)
-    monkeypatch.setattr(handouts, "student_version", lambda *given: version)
-    if form != "ipynb":  # past the gate before pandoc, so that the one behind it is tried
-        monkeypatch.setattr(handouts, "leaks", once_blind(student.leaks))
+    if form == "ipynb":  # what stripping leaves behind, the gate finds
+        monkeypatch.setattr(student, "leaks", planting(student.leaks, place))
+    else:  # past that gate, so that the one behind pandoc is tried
+        version = planted(place)
+        monkeypatch.setattr(handouts, "student_version", lambda *given: version)
     out = tmp_path / "out"
     arguments = ["handouts", "--notebook", "02", "--for", "student", "--format", form]
     assert cli.main([*arguments, "--out", str(out)]) == 1
     assert not list(out.rglob("02*"))
 
 
-def once_blind(leaks):
-    calls = []
-
-    def blind(*given):
-        calls.append(given)
-        return [] if len(calls) == 1 else leaks(*given)
-
-    return blind
+def planting(leaks, place):
+    return lambda source, handout: leaks(source, plant(handout, place))
 
 
 def test_a_marker_left_alone_is_a_leak():
@@ -201,13 +202,82 @@ def test_a_second_run_makes_only_what_changed(built, capsys):
     assert [path.suffix for path in after if after[path] != before[path]] == [".html"]
 
 
+# ------------------------------------------------------------------------ index and archive
+
+
+def build(out, *arguments):
+    assert cli.main(["handouts", "--for", "student", *arguments, "--out", str(out)]) == 0
+    with zipfile.ZipFile(out / "student.zip") as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    links = re.findall(r'href="([^"#]+)"', (out / "index.html").read_text(encoding="utf-8"))
+    assert [name for name in links if name != "student.zip"] == [f"student/{x}" for x in held]
+    return held
+
+
+def test_the_archive_holds_no_leftovers_of_other_options(tmp_path):
+    held = build(tmp_path, "--notebook", "07", "--format", "ipynb")
+    assert list(held) == ["07_many_processes.ipynb"]
+    held = build(tmp_path, "--notebook", "07", "--blank", "--format", "html")
+    assert list(held) == ["07_many_processes.html"] and b"Not answered" not in held.popitem()[1]
+    held = build(tmp_path, "--notebook", "07", "--blank", "--format", "ipynb")
+    version = nbformat.reads(held["07_many_processes.ipynb"].decode(), as_version=4)
+    assert all(cell.get("outputs", []) == [] for cell in version.cells)
+
+
+def test_the_archive_holds_no_files_of_somebody_else(tmp_path):
+    own = {"grades.csv": "Ann,1", "98_old.ipynb": "{}", "07_many_processes_solved.ipynb": "{}",
+           ".07_many_processes.ipynb.99.part": "{"}  # fmt: skip
+    (tmp_path / "student").mkdir()
+    for name, text in own.items():
+        (tmp_path / "student" / name).write_text(text)
+    assert list(build(tmp_path, "--notebook", "07", "--format", "ipynb")) == [
+        "07_many_processes.ipynb"
+    ]
+    for name, text in own.items():
+        assert (tmp_path / "student" / name).read_text() == text  # none of them is touched
+
+
+def test_the_archive_holds_no_notebook_of_an_earlier_build(tmp_path):
+    build(tmp_path, "--notebook", "07", "--format", "ipynb")
+    held = build(tmp_path, "--notebook", "02", "--format", "ipynb")
+    assert list(held) == ["02_build_cnn.ipynb"]
+    both = build(tmp_path, "--notebook", "0", "--format", "ipynb")
+    assert len(both) == len(NOTEBOOKS)  # what is kept, as it has not changed, is of the build
+
+
+@pytest.mark.parametrize("change", ["{}", "", None])
+def test_a_handout_that_somebody_has_changed_is_made_again(tmp_path, change):
+    made = build(tmp_path, "--notebook", "07", "--format", "ipynb")
+    path = tmp_path / "student" / "07_many_processes.ipynb"
+    path.write_text(nbformat.writes(NOTEBOOKS["07_many_processes"]) if change is None else change)
+    assert build(tmp_path, "--notebook", "07", "--format", "ipynb") == made
+
+
+def test_handouts_for_teachers_leave_the_archive_alone(tmp_path):
+    made = build(tmp_path, "--notebook", "07", "--format", "ipynb")
+    arguments = ["--notebook", "07", "--for", "instructor", "--format", "ipynb"]
+    assert cli.main(["handouts", *arguments, "--out", str(tmp_path)]) == 0
+    assert "student.zip" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "student.zip") as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == made
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"student/07_many_processes.ipynb": 3}'])
+def test_a_note_of_what_was_built_that_is_none(tmp_path, text):
+    tmp_path.joinpath(handouts.BUILT).write_text(text)
+    assert len(build(tmp_path, "--notebook", "07", "--format", "ipynb")) == 1
+
+
+# ---------------------------------------------------------------------------------------- PDF
+
+
 @pytest.mark.parametrize("audience", handouts.AUDIENCES)
 def test_the_pdf_can_be_read_and_searched(built, audience):
     check_pdf(built / audience / "02_build_cnn.pdf", audience)
 
 
 def test_without_a_browser_typst_makes_the_pdf(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(handouts, "find_browser", lambda: None)
+    monkeypatch.setattr(printing, "find_browser", lambda: None)
     arguments = ["handouts", "--notebook", "02", "--for", "student", "--format", "pdf"]
     assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
     assert "PDF through typst" in capsys.readouterr().out
@@ -224,7 +294,7 @@ def check_pdf(path, audience):
         assert student.leaks(SOURCE, whole) == []
     else:
         assert "22 places, then half of them" in whole
-    if doctor.find_browser() and "typst" not in str(pages[0].get("/Producer", "")):
+    if printing.find_browser() and "typst" not in str(pages[0].get("/Producer", "")):
         width, height = (float(length) for length in pages[0].mediabox[2:])
         assert abs(width - 595) < 3 and abs(height - 842) < 3  # A4
 

@@ -61,6 +61,8 @@ def tiny_course(project, drawn, monkeypatch):
     """Make a function that replaces the course by notebooks of a few cells."""
     parameters = [
         "epochs: int = 1  # passes",
+        "rate: float = 0.1  # step size",
+        'data_source: str = "auto"  # where from',
         'run_folder: str = "runs/x"  # where the result goes',
         "resume: bool = False  # go on",
     ]
@@ -123,6 +125,61 @@ if not resume:
     assert cli.main(["run", "--name", "mine", "-p", "epochs", "2", "--resume"]) == 0
     assert (folder / "first.ipynb").stat().st_mtime_ns == before
     assert all(run.is_complete(folder / f"{name}.ipynb") for name in ("first", "second", "third"))
+
+
+COUNT = (
+    "import pathlib\nwith open(pathlib.Path(run_folder) / 'times', 'a') as file: file.write('x')"
+)
+
+
+def times(folder, name):
+    return (folder / name / "times").read_text().count("x")
+
+
+def test_a_resumed_run_with_more_epochs_is_made_anew(tiny_course):
+    folder = tiny_course(first=COUNT, second=COUNT)
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2"]) == 0
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2", "--resume"]) == 0
+    assert times(folder, "first") == times(folder, "second") == 1
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "3", "--resume"]) == 0
+    assert times(folder, "first") == times(folder, "second") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["-p", "epochs", "1"], "with other parameters: epochs=2, now 1. Give those again"),
+        (["-p", "epochs", "2", "-p", "rate", "0.5"], "rate=0.1, now 0.5"),
+        (["-p", "epochs", "3", "-p", "rate", "0.5"], "epochs=2, now 3, rate=0.1, now 0.5"),
+        (["-p", "epochs", "2", "-p", "data_source", "csv"], "data_source='synthetic', now 'csv'"),
+    ],
+)
+def test_a_run_is_not_gone_on_with_as_another_one(
+    tiny_course, drawn, monkeypatch, capsys, change, message
+):
+    folder = tiny_course(first=COUNT, second=COUNT)
+    assert cli.main(["run", "--name", "mine", "-p", "epochs", "2"]) == 0
+    if "csv" in change:
+        loaded = data.FashionMNIST(*drawn, drawn[1], "csv")
+        monkeypatch.setattr(run.data, "load", lambda source: loaded)
+    assert cli.main(["run", "--name", "mine", *change, "--resume"]) == 1
+    assert message in capsys.readouterr().err
+    assert times(folder, "first") == times(folder, "second") == 1
+
+
+def test_a_run_of_another_notebook_is_not_gone_on_with(tiny_course, capsys):
+    tiny_course(first="2")
+    assert cli.main(["run", "--name", "mine"]) == 0
+    tiny_course(first="3")
+    assert cli.main(["run", "--name", "mine", "--resume"]) == 1
+    assert "first.ipynb has changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "a\\b", " ", "-p", ".hidden", "a:b"])
+def test_a_name_that_is_no_folder(project, capsys, name):
+    assert cli.main(["run", f"--name={name}"]) == 1
+    assert "is not the name of a folder" in capsys.readouterr().err
+    assert not (project / "runs").exists()
 
 
 def test_nothing_to_go_on_with(project, capsys):

@@ -144,6 +144,10 @@ def test_a_sweep_as_a_file(tmp_path):
         ("parameters: {seed: 1}", "names no notebook"),
         ("notebook: x.ipynb\nparameters: {seed: {a: 1}}", "seed has a value that is not a plain"),
         ("notebook: x.ipynb\nparameters: {seed: 1}\nworker: 2", "has an entry 'worker'"),
+        (
+            "notebook: x.ipynb\nparameters:\n  rate: 0,01",
+            "rate has the value '0,01'. Write",
+        ),
     ],
 )
 def test_a_wrong_file(tmp_path, text, message):
@@ -188,14 +192,84 @@ def test_a_run_is_the_notebook_without_its_lesson(quick, tmp_path):
     assert "Learning curves" in text and "DataLoader" not in text.replace("import DataLoader", "")
     assert sweep.UNFINISHED not in text  # the place where it ran is gone
     assert "epoch  1/1" in (job.folder / "log.txt").read_text()
-    assert sweep.is_complete(job)
+    assert sweep.find_missing([job], tmp_path) == []
 
 
 def test_a_folder_with_another_notebooks_run(tmp_path):
     (job,) = plan(("seed", "1"), out=tmp_path)
     job.folder.mkdir(parents=True)
     with pytest.raises(CourseError, match="holds no run of 03_train_sgd.ipynb"):
-        sweep.is_complete(job)
+        sweep.find_missing([job], tmp_path)
+
+
+# A notebook that trains nothing: it copies a result that is there.
+COPIES = """import shutil
+from pathlib import Path
+Path(run_folder).mkdir(parents=True, exist_ok=True)
+shutil.copy({!r}, run_folder)"""
+
+
+@pytest.fixture
+def tiny(tmp_path, drawn):
+    """Make a notebook with two parameters, of which `rate` has this default."""
+    result = write_run(tmp_path / "result", drawn)
+
+    def make(rate=0.1):
+        parameters = f'seed: int = 0\nrate: float = {rate}\nrun_folder: str = ""'
+        cells = [
+            nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(COPIES.format(str(result))),
+        ]
+        kernel = {"name": "python3", "display_name": "Python", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(notebook, tmp_path / "tiny.ipynb")
+        return tmp_path / "tiny.ipynb"
+
+    return make
+
+
+def test_a_run_is_known_by_its_values_whatever_their_order(tiny, tmp_path):
+    def missing(*parameters, notebook):
+        jobs = sweep.plan(notebook, list(parameters), tmp_path / "out", 1)
+        return [job.name for job in sweep.find_missing(jobs, tmp_path / "out")]
+
+    notebook, out = tiny(), tmp_path / "out"
+    for job in sweep.plan(notebook, [("seed", "0:2"), ("rate", "0.1")], out, 1):
+        assert sweep.run_job(job) is None
+    assert missing(("rate", "0.1"), ("seed", "0:2"), notebook=notebook) == []
+    assert missing(("seed", "0:3"), notebook=notebook) == ["seed=2"]  # 0.1 is the default
+    assert missing(("seed", "0"), ("rate", "0.1,0.2"), notebook=notebook) == ["seed=0,rate=0.2"]
+    assert missing(("seed", "0:2"), notebook=tiny(rate=0.5)) == ["seed=0", "seed=1"]
+
+
+def test_a_default_that_has_changed_is_noticed(tiny, tmp_path):
+    out = tmp_path / "out"
+    (job,) = sweep.plan(tiny(), [("seed", "0")], out, 1)
+    assert sweep.run_job(job) is None
+    (job,) = sweep.plan(tiny(rate=0.5), [("seed", "0")], out, 1)
+    with pytest.raises(CourseError, match=r"with these values: rate=0.1, now 0.5. Give another"):
+        sweep.find_missing([job], out)
+
+
+def test_a_comparison_that_fails_does_not_hide_the_runs_that_failed(tiny, tmp_path, monkeypatch):
+    def compare(folder):
+        raise CourseError("06_compare_runs.ipynb failed.")
+
+    monkeypatch.setattr(sweep, "compare", compare)
+    monkeypatch.setattr(sweep, "run_jobs", lambda jobs, pool: 1)
+    with pytest.raises(CourseError, match="1 of 2 runs failed.*And no comparison: 06_comp"):
+        sweep.sweep(tiny(), [("seed", "0:2")], tmp_path / "out")
+
+
+@pytest.mark.parametrize("values", ["0,01", "0.1,-0,5", "1,02", "0,5", "1,0"])
+def test_decimal_commas(values):
+    with pytest.raises(CourseError, match="looks like a decimal comma"):
+        plan(("learning_rate", values))
+
+
+def test_zero_is_a_number():
+    assert [job.parameters["seed"] for job in plan(("seed", "0,1"))] == [0, 1]
+    assert [job.parameters["momentum"] for job in plan(("momentum", "0,0.9"))] == [0, 0.9]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"cells": [], "metadata": {}, "nbformat": 4}'])
@@ -348,6 +422,7 @@ def test_the_comparison_never_mixes_real_and_generated_runs(tmp_path, drawn):
         write_run(tmp_path / f"drawn{seed}", drawn, given, source="synthetic", best=0.99)
     page = nbformat.read(sweep.compare(tmp_path), as_version=4)
     outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert not any("### BEGIN SOLUTION" in cell.source for cell in page.cells)
     assert "2 runs on zalando" in outputs and "0.85" in outputs  # the mean of 0.8 and 0.9
     assert "0.99" not in outputs and "GENERATED" not in outputs
 
@@ -363,4 +438,14 @@ def test_the_comparison_names_runs_that_diverged(tmp_path, drawn):
         write_run(tmp_path / f"{seed}", drawn, given, best=0.8 + seed / 20, last_loss=loss)
     page = nbformat.read(sweep.compare(tmp_path), as_version=4)
     outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
-    assert "2 of them diverged" in outputs and "Best mean: learning_rate = 0.1" in outputs
+    assert "2 of them diverged" in outputs and "Best mean: learning_rate 0.1" in outputs
+
+
+def test_the_comparison_counts_a_run_once(tmp_path, drawn):
+    for name in ("a", "the same again"):
+        write_run(tmp_path / name, drawn, {"seed": 1})
+    write_run(tmp_path / "b", drawn, {"seed": 2})
+    page = nbformat.read(sweep.compare(tmp_path), as_version=4)
+    outputs = "".join(str(cell.get("outputs", "")) for cell in page.cells)
+    assert "the same seed and settings: the same again" in outputs
+    assert "2 runs on synthetic" in outputs

@@ -4,11 +4,14 @@ Solutions run inside the notebooks under nbval, which compares their output "Rig
 """
 
 import builtins
+import copy
 import importlib
+import random
 import re
 from unittest.mock import MagicMock
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -274,3 +277,91 @@ def test_right_answers_on_other_data(name, capsys):
 
 def test_this_file_is_about_every_check():
     assert set(WRONG) == set(CHECKS)
+
+
+# --------------------------------------------------------------------- nothing else is touched
+
+
+def solution(stem, name):
+    """The answer of the notebook to the exercise with this check, if it needs no data."""
+    (source,) = [p.values[1] for p in cells("exercise") if f"checks.{name}(" in p.values[1]]
+    answers = []
+    checks = MagicMock()
+    getattr(checks, name).side_effect = lambda answer, *given: answers.append(answer)
+    exec(source, {"torch": torch, "F": F, "pd": pd, "CLASS_NAMES": CLASS_NAMES, "checks": checks})
+    return answers[0]
+
+
+def answers(name):
+    stem = next(stem for stem, module in MODULES.items() if hasattr(module, name))
+    right = RIGHT_OF_GIVEN.get(name) or solution(stem, name)
+    return [right, *WRONG[name], ..., draws_numbers]
+
+
+def draws_numbers(*given):
+    """An answer, or part of one, that needs random numbers and seeds the generators."""
+    torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
+    torch.rand(5), random.random(), np.random.rand(5)
+    return 1.0
+
+
+def dice():
+    """What the student's generators would give next."""
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    thrown = torch.rand(3).tolist(), random.random(), np.random.rand(3).tolist()
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    np.random.set_state(states[2])
+    return thrown
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_no_check_touches_the_random_generators(name):
+    torch.manual_seed(11)
+    for answer in answers(name):
+        before, seed = dice(), torch.initial_seed()
+        CHECKS[name](answer, *GIVEN.get(name, ()))
+        assert dice() == before and torch.initial_seed() == seed == 11, answer
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("training", [True, False])
+def test_no_check_touches_a_network_or_what_it_is_given(name, training):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(), torch.nn.Linear(8, 3))
+    net.train(training)
+    weights = copy.deepcopy(net.state_dict())
+    given = copy.deepcopy(GIVEN.get(name, ()))
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    for answer in answers(name):
+        CHECKS[name](answer, *given)
+    assert all(layer.training is training for layer in net.modules())
+    assert all(torch.equal(net.state_dict()[key], weights[key]) for key in weights)
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
+    assert torch.is_grad_enabled()
+    assert str(given) == str(GIVEN.get(name, ()))
+
+
+IN_PLACE = {  # right, though they write into what they are given
+    "cross_entropy": lambda z, y: (z.exp_().sum(1).log() - z[range(len(y)), y].log()).mean(),
+    "max_pool": lambda x: torch.maximum(x.copy_(torch.maximum(x, x.roll(-1, 0))), x.roll(-1, 1))[
+        ::2, ::2
+    ],
+    "batch_norm": lambda x: x.sub_(x.mean((0, 2, 3), True)).div_(
+        x.std((0, 2, 3), correction=0, keepdim=True)
+    ),
+    "mirror": lambda x: x.copy_(x.flip(2)),
+}
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "mirror", "max_pool"])
+def test_a_function_may_write_into_its_arguments(name, capsys):
+    CHECKS[name](IN_PLACE[name])
+    assert capsys.readouterr().out == "Right.\n"
+
+
+def test_what_a_function_writes_does_not_change_the_right_answer(capsys):
+    """In place, and overflowing for large logits: the hint is about these, the last ones."""
+    CHECKS["cross_entropy"](IN_PLACE["cross_entropy"])
+    assert "Right for small logits, but 1000 and 0 give" in capsys.readouterr().out

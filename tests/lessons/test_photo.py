@@ -1,15 +1,21 @@
 """Photos as people have them: bright or dark, turned, transparent, huge, tiny, or no image."""
 
+import papermill
 import pytest
 import torch
+from conftest import ON_CPU, new_net
 from photos import UPRIGHT, saved
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from fmnist_lib import checkpoints
-from fmnist_lib.course import cli
+from fmnist_lib import checkpoints, train
+from fmnist_lib.course import cli, execute
+from fmnist_lib.course import predict as predict_command
+from fmnist_lib.data import CLASS_NAMES, SOURCES
 from fmnist_lib.errors import CourseError
 from fmnist_lib.evaluate import predict
 from fmnist_lib.lessons import photo
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import paths
 
 
 @pytest.mark.parametrize("name", UPRIGHT)
@@ -31,11 +37,45 @@ def test_a_photo_is_reduced_before_work():
     assert max(opened.size) <= photo.LARGEST and opened.mode == "RGB"
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
-@pytest.mark.parametrize("color", ["white", "black", "red"])
-def test_nothing_to_see_is_an_empty_image(size, color):
-    steps = photo.prepare(photo.open_photo(saved(Image.new("RGB", size, color))))
-    assert steps["28 × 28"].shape == (28, 28) and steps["28 × 28"].max() == 0
+def drawn_on(size=(300, 400), color="white", draw=None):
+    image = Image.new("RGB", size, color)
+    if draw:
+        draw(ImageDraw.Draw(image))
+    return saved(image)
+
+
+NOTHING = {
+    "all white": drawn_on(),
+    "all black": drawn_on(color="black"),
+    "all red": drawn_on(color="red"),
+    "one pixel": drawn_on(size=(1, 1)),
+    "one column": drawn_on(size=(1, 500)),
+    "one row": drawn_on(size=(500, 1)),
+    "an upright hair": drawn_on(draw=lambda d: d.line([200, 20, 200, 380], "black")),
+    "a level hair": drawn_on(draw=lambda d: d.line([20, 200, 280, 200], "black", 4)),
+    "a slanting hair": drawn_on(draw=lambda d: d.line([20, 20, 280, 380], "black")),
+    "a speck of dust": drawn_on(draw=lambda d: d.point([100, 100], "black")),
+    "a larger speck": drawn_on(draw=lambda d: d.rectangle([100, 100, 110, 110], "black")),
+    "a white shirt on white": drawn_on(draw=lambda d: d.rectangle([50, 50, 250, 350], "#dcdcdc")),
+    "a transparent picture": saved(Image.new("RGBA", (300, 400), (0, 0, 0, 0))),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_nothing_to_see_is_refused(name, tmp_path, capsys):
+    with pytest.raises(CourseError, match="In blank.png nothing stands out from the background"):
+        photo.prepare(photo.open_photo(NOTHING[name]), "blank.png")
+    path = tmp_path / "blank.png"
+    path.write_bytes(NOTHING[name])
+    assert cli.main(["predict", str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert f"In {path} nothing stands out" in printed and "%" not in printed
+
+
+@pytest.mark.parametrize("width", [8, 20])
+def test_a_narrow_garment_is_none_of_these(width):
+    belt = drawn_on(draw=lambda d: d.line([200, 20, 200, 380], "black", width))
+    assert photo.prepare(photo.open_photo(belt))["28 × 28"].max() == 255
 
 
 def test_steps_have_names_for_a_figure():
@@ -80,14 +120,80 @@ def test_broken_files(name, tmp_path, capsys):
     assert str(path) in printed and "Traceback" not in printed
 
 
-def test_predict_prints_three_classes_for_each_file(tmp_path, capsys):
-    for name in ("dark on light", "light on dark"):
-        (tmp_path / f"{name[:4]}.png").write_bytes(UPRIGHT[name])
-    files = [str(tmp_path / "dark.png"), str(tmp_path / "ligh.png")]
-    assert cli.main(["predict", *files]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 and lines[1].count("%") == 3
-    assert "Trouser" in lines[1].split("%")[0] and "Trouser" in lines[2].split("%")[0]
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project in which no network has been trained yet."""
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dark.png").write_bytes(UPRIGHT["dark on light"])
+    (tmp_path / "light.png").write_bytes(UPRIGHT["light on dark"])
+    return tmp_path
+
+
+def test_predict_prints_three_classes_for_each_file(project, capsys):
+    assert cli.main(["predict", "dark.png", "light.png"]) == 0
+    network, _, *lines = capsys.readouterr().out.splitlines()
+    assert network == f"network: Net, comes with the course, trained on {SOURCES['zalando']}"
+    assert len(lines) == 2 and all(line.count("%") == 3 for line in lines)
+    assert all("Trouser" in line.split("%")[0] for line in lines)
+
+
+def train_own(project, drawn, path):
+    """A network whose answer is always Bag, as notebook 3 would leave it."""
+    (project / path).parent.mkdir(parents=True)
+    net = new_net()
+    with torch.no_grad():
+        net.fc2.bias[CLASS_NAMES.index("Bag")] = 1e6
+    fit = train.fit(net, drawn[0], drawn[1], Recipe(epochs=1, learning_rate=1e-9),
+                    checkpoint=project / path, **ON_CPU)  # fmt: skip
+    assert list(fit)
+
+
+def test_predict_takes_the_students_own_network(project, drawn, capsys):
+    train_own(project, drawn, "runs/lesson/checkpoint.pt")
+    assert cli.main(["predict", "dark.png"]) == 0
+    network, _, line = capsys.readouterr().out.splitlines()
+    own = project / "runs" / "lesson" / "checkpoint.pt"
+    assert network == f"network: Net, {own}, trained on {SOURCES['synthetic']}"
+    assert line.split() == ["dark.png", "Bag", "100.0%", *line.split()[3:]]
+    for options in (["--network", "Net"], ["--network", "ResidualNet"]):
+        assert cli.main(["predict", "dark.png", *options]) == 0
+        network, _, line = capsys.readouterr().out.splitlines()
+        assert network.startswith(f"network: {options[1]}, comes with the course")
+        assert "Trouser" in line
+
+
+def test_predict_takes_the_network_that_is_named(project, drawn, capsys):
+    train_own(project, drawn, "elsewhere/mine.pt")
+    assert cli.main(["predict", "dark.png", "--checkpoint", "elsewhere/mine.pt"]) == 0
+    printed = capsys.readouterr().out
+    assert f"network: Net, {project / 'elsewhere' / 'mine.pt'}" in printed and "Bag" in printed
+
+
+def test_predict_takes_one_network(project, capsys):
+    assert cli.main(["predict", "dark.png", "--network", "Net", "--checkpoint", "x.pt"]) == 1
+    assert "name two networks" in capsys.readouterr().err
+
+
+def test_an_own_network_that_is_torn_is_not_passed_over(project, capsys):
+    own = project / "runs" / "lesson" / "checkpoint.pt"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"torn")
+    assert cli.main(["predict", "dark.png"]) == 1
+    said = capsys.readouterr().err
+    assert f"{own} is torn" in said and said.endswith("comes with the course: --network Net.\n")
+    assert cli.main(["predict", "dark.png", "--network", "Net"]) == 0
+
+
+def test_notebook_4_says_what_predict_does():
+    """The sentence, and the place where notebook 3 leaves its network."""
+    (notebook,) = [path for path in execute.notebooks() if path.stem == "04_confusion_matrix"]
+    text = notebook.read_text(encoding="utf-8")
+    assert "`fmnist predict photo.jpg` does the same: with the network" in text
+    for stem in ("03_train_sgd", "04_confusion_matrix"):
+        (path,) = [path for path in execute.notebooks() if path.stem == stem]
+        assert papermill.inspect_notebook(path)["run_folder"]["default"] == '"runs/lesson"'
+    assert predict_command.OWN == "runs/lesson/checkpoint.pt" and "`runs/lesson`" in text
 
 
 def test_a_good_file_is_answered_beside_a_missing_one(tmp_path, capsys):
@@ -96,6 +202,15 @@ def test_a_good_file_is_answered_beside_a_missing_one(tmp_path, capsys):
     assert cli.main(["predict", *files]) == 1
     printed = capsys.readouterr().out
     assert "good.png" in printed and f"There is no file {files[1]}" in printed
+
+
+def test_a_photo_of_another_user(project, monkeypatch, capsys):
+    def forbidden(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", forbidden)
+    assert cli.main(["predict", "dark.png"]) == 1
+    assert f"You may not read {project / 'dark.png'}. Ask" in capsys.readouterr().out
 
 
 def test_predict_without_a_checkpoint(capsys):
@@ -114,3 +229,17 @@ def test_occlusion_finds_the_pixels_that_matter():
     covered[0, max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = 0
     expected = predict(model, image)[0, 1] - predict(model, covered)[0, 1]
     assert torch.isclose(fall.max(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 6, 7, 28, 56])
+def test_occlusion_covers_as_many_pixels_as_it_says(size, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        photo, "predict", lambda model, images: (shown.append(images), torch.zeros(784, 10))[1]
+    )
+    photo.occlusion(None, torch.ones(1, 28, 28, dtype=torch.uint8), label=0, size=size)
+    covered = shown[1].reshape(28, 28, 28, 28) == 0  # by the square's row and column
+    assert covered[14, 14].sum() == min(size, 28) ** 2
+    assert covered.flatten(2).sum(dim=2).max() == min(size, 28) ** 2
+    if size:
+        assert all(covered[row, column, row, column] for row in (0, 27) for column in (0, 27))

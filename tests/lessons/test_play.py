@@ -1,18 +1,19 @@
 """The widgets without a browser: what they show after an input, and the figure beside each."""
 
 import base64
+import copy
 import io
 import re
-from datetime import datetime
 
 import numpy as np
 import pytest
 import torch
-from photos import UPRIGHT
+from photos import UPRIGHT, garment, saved
 from PIL import Image
 
 from fmnist_lib import checkpoints, evaluate, train
 from fmnist_lib.data import CLASS_NAMES
+from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch
 from fmnist_lib.lessons import play
 from fmnist_lib.model import Net
@@ -47,11 +48,15 @@ def own(drawn, net):
 
 
 @pytest.mark.parametrize("name", ["playground", "explorer", "own"])
-def test_a_front_end_gets_a_widget_and_everything_else_a_figure(name, request):
-    content, metadata = request.getfixturevalue(name)._repr_mimebundle_()
-    assert content["application/vnd.jupyter.widget-view+json"]["model_id"]
+def test_a_figure_stays_beside_the_widget(name, request, screen):
+    """In outputs of their own: of one with both, JupyterLab shows the widget only, or an error."""
+    request.getfixturevalue(name)._ipython_display_()
+    figure, view = screen.shown
+    content, metadata = figure._repr_mimebundle_()
     assert content["image/png"].startswith(b"\x89PNG") and "Figure:" in content["text/plain"]
     assert len(metadata["image/png"]["alt"]) > 40
+    assert view["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert view["text/plain"] == "To play with it, run this cell." and len(view) == 2
 
 
 def test_nine_numbers_make_a_feature_map(playground, drawn):
@@ -116,29 +121,72 @@ def test_a_threshold_above_every_confidence_answers_none(drawn):
     assert widgets_of(explorer.widget, "HTML")[-2].value == "answered: 0.0%; none"
 
 
-def uploaded(own, content, name):
-    (upload,) = widgets_of(own.widget, "FileUpload")
-    upload.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content),
-                     "last_modified": datetime.now()},)  # fmt: skip
-    return widgets_of(own.widget, "HTML")[-1].value
+@pytest.fixture
+def asked(own, monkeypatch):
+    """A function that sends a file as the browser does, and returns the answer."""
+    answers = []
+    (canvas,) = widgets_of(own.widget, "Canvas")
+    monkeypatch.setattr(canvas, "send", answers.append)
+
+    def ask(content, name="photo.jpg"):
+        turn = len(answers) + 1
+        canvas._handle_custom_msg({"name": name, "turn": turn}, [memoryview(content)])
+        assert answers[-1].keys() == {"turn", "html"} and answers[-1]["turn"] == turn
+        return answers[-1]["html"]
+
+    return ask
 
 
-def test_a_photo_goes_through_the_steps(own):
-    shown = uploaded(own, UPRIGHT["turned, with EXIF"], "trousers.jpg")
+def test_a_photo_goes_through_the_steps(asked):
+    shown = asked(UPRIGHT["turned, with EXIF"])
     assert shown.count("<img") == 6 and "Trouser" in shown and "spoke for" in shown
     for step in ("photo", "grey", "inverted", "trimmed", "28 × 28"):
         assert f"<figcaption>{step}" in shown
 
 
-def test_a_broken_upload_says_so(own):
-    shown = uploaded(own, b"text", "<b>x</b>.png")
-    assert "is no image" in shown and "<b>x</b>" not in shown
+def test_each_file_gets_an_answer_of_its_own(asked):
+    first = asked(UPRIGHT["dark on light"])
+    assert asked(b"", "empty.png") == (
+        "<b>empty.png is no image that can be read. Give a JPEG, PNG, GIF, WebP or BMP file.</b>"
+    )
+    assert "nothing stands out from the background" in asked(saved(garment(ink="white")))
+    assert asked(UPRIGHT["dark on light"]) == first
 
 
-def test_a_drawing_is_classified(own):
+def test_a_broken_upload_says_so(asked):
+    shown = asked(b"text", "<b>x</b>.png")
+    assert "is no image" in shown and "&lt;b&gt;x&lt;/b&gt;.png" in shown and "<b>x" not in shown
+
+
+def ask(own, monkeypatch):
+    """The answer to one photo."""
     (canvas,) = widgets_of(own.widget, "Canvas")
-    canvas.set_state({"png": memoryview(UPRIGHT["dark on light"])})  # as the browser sends it
-    assert "Trouser" in widgets_of(own.widget, "HTML")[-1].value
+    answers = []
+    monkeypatch.setattr(canvas, "send", lambda content: answers.append(content["html"]))
+    canvas._handle_custom_msg({"name": "a", "turn": 1}, [memoryview(UPRIGHT["dark on light"])])
+    return answers[0]
+
+
+def test_a_network_that_fails_says_so(drawn, monkeypatch):
+    own = play.try_your_own(Net(), drawn[1].images[0])
+    monkeypatch.setattr(Net, "forward", lambda net, images: images @ torch.zeros(3, 3))
+    assert ask(own, monkeypatch).startswith("<b>The network can't answer. RuntimeError: ")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_playing_leaves_the_network_in_its_mode(drawn, training, monkeypatch):
+    net = Net().train(training)
+    ask(play.try_your_own(net, drawn[1].images[0]), monkeypatch)
+    assert net.training is training
+
+
+def test_it_is_the_network_of_then_that_answers(drawn, net, monkeypatch):
+    changing = copy.deepcopy(net)
+    own = play.try_your_own(changing, drawn[1].images[0])
+    before = ask(own, monkeypatch)
+    with torch.no_grad():
+        changing.fc2.weight.zero_()
+    assert ask(own, monkeypatch) == before
 
 
 # ------------------------------------------------------------------------------ live training
@@ -214,13 +262,13 @@ def test_a_training_that_diverges_is_shown_so(screen, good):
     )
 
 
-def test_stopping_too_early(screen, capsys):
+def test_stopping_too_early(screen):
     def interrupted():
         raise KeyboardInterrupt
         yield
 
-    assert list(play.watch(interrupted())) == []
-    assert "before the first epoch was complete" in capsys.readouterr().out
+    with pytest.raises(CourseError, match="before the first epoch was complete"):
+        list(play.watch(interrupted()))
 
 
 def test_other_errors_are_not_hidden(screen):

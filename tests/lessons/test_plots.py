@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 
 import pandas as pd
 import pytest
@@ -125,6 +126,85 @@ def test_a_figure_of_no_data_has_no_caption():
     plots.setup(None)
     figure = plots.CourseFigure(3, 3, "Kernels").describe("Nine numbers.")
     assert figure.get_supxlabel() == "" and figure.alt == "Kernels. Nine numbers."
+
+
+def test_an_alt_text_is_made_of_whole_sentences_and_names_the_data_once(figures):
+    for name, figure in figures.items():
+        assert figure.alt.count("Data: ") == 1 and figure.alt.endswith(CAPTION), name
+        assert not re.search(r"[.?!:;,]\.|\.\.|  | \.|^\.", figure.alt), name
+    assert figures["coverage"].alt.startswith("Unsure? All answered: ")
+
+
+@pytest.mark.parametrize(
+    "title, alt",
+    [
+        ("Which?", "Which? A. B. Data: Fashion-MNIST (Zalando Research)"),
+        ("So!", "So! A. B. Data: Fashion-MNIST (Zalando Research)"),
+        ("It ends.", "It ends. A. B. Data: Fashion-MNIST (Zalando Research)"),
+        ("Plain", "Plain. A. B. Data: Fashion-MNIST (Zalando Research)"),
+        ("", "A. B. Data: Fashion-MNIST (Zalando Research)"),
+    ],
+)
+def test_alt_text_of_titles_of_all_kinds(title, alt):
+    figure = plots.CourseFigure(3, 3, title, source="zalando")
+    assert figure.describe("A.").describe("B").alt == alt
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 7, 25])
+def test_there_is_no_half_epoch(epochs):
+    numbers = range(1, epochs + 1)
+    history = pd.DataFrame({"epoch": numbers})
+    for name in ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy"):
+        history[name] = 0.5
+    runs = pd.DataFrame({"rate": [0.1], "diverged": False}, index=["a"])
+    drawn = [
+        plots.learning_curves(history, 1, "Curves"),
+        plots.traces({"a": history["train_loss"]}, "A line", "epoch", "loss"),
+        plots.run_curves(history.set_index(pd.Index(["a"] * epochs)), runs, ["rate"], "Runs"),
+    ]
+    for figure in drawn:
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            low, high = ax.get_xlim()
+            ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+            assert ticks and all(tick == round(tick) for tick in ticks), (figure.alt, ticks)
+
+
+def test_two_settings_are_named_as_they_were_given():
+    """Not as np.float64(0.01)."""
+    runs = pd.DataFrame(
+        {
+            "learning_rate": [0.01, 0.1],
+            "batch_size": [75, 150],
+            "validation_accuracy": [0.9, 0.8],
+            "diverged": False,
+        },
+        index=["a", "b"],
+    )
+    history = pd.DataFrame({"epoch": 1, "validation_accuracy": [0.9, 0.8]}, index=["a", "b"])
+    settings = ["learning_rate", "batch_size"]
+    for figure in (
+        plots.run_curves(history, runs, settings, "Runs"),
+        plots.accuracy_by_parameter(runs, settings, "Means"),
+    ):
+        texts = [ax.get_title() for ax in figure.axes]
+        texts += [tick.get_text() for ax in figure.axes for tick in ax.get_xticklabels()]
+        assert not any("np." in text for text in [*texts, figure.alt])
+
+
+def test_large_numbers_have_no_exponent():
+    counts = pd.Series([3730, 12.3456, 0.0906], ["Coat", "Bag", "Dress"])
+    alt = plots.class_bars(counts, "Bars", "images").alt
+    assert "highest Coat (3,730), lowest Dress (0.0906)" in alt
+    image = torch.tensor([[0, 255]])[None, None]
+    titles = [ax.get_title() for ax in plots.image_steps({"one": image}, "Steps").axes]
+    assert titles == ["one\n1×2, 0 to 255"]
+
+
+def test_a_gallery_of_nothing_is_empty():
+    figure = plots.gallery(torch.zeros(0, 28, 28), [], title="None is wrong")
+    figure.draw_without_rendering()
+    assert "0 images" in figure.alt
 
 
 def test_every_axis_that_carries_a_scale_is_labelled(figures):

@@ -34,7 +34,7 @@ def test_every_question_is_asked_once_by_the_notebook_it_stands_under():
     assert {stem: asked(notebook) for stem, notebook in NOTEBOOKS.items()} == {
         stem: list(questions) for stem, questions in WRITTEN.items()
     }
-    assert sum(map(len, WRITTEN.values())) == len(quiz.QUESTIONS)  # no name stands twice
+    assert sum(map(len, WRITTEN.values())) == len(quiz.questions())  # no name stands twice
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
@@ -42,7 +42,7 @@ def test_the_notebook_asks_what_the_file_says(stem):
     for number, (before, _) in enumerate(quiz_cells(NOTEBOOKS[stem]), start=1):
         name = asked(NOTEBOOKS[stem])[number - 1]
         assert before.cell_type == "markdown"
-        assert before.source == quiz.as_markdown(number, quiz.QUESTIONS[name])
+        assert before.source == quiz.as_markdown(number, quiz.questions()[name])
 
 
 def test_a_question_as_markdown():
@@ -54,7 +54,7 @@ def test_a_question_as_markdown():
 
 
 def test_texts_are_one_line_without_space_around():
-    for question in quiz.QUESTIONS.values():
+    for question in quiz.questions().values():
         texts = [question.question]
         texts += [text for each in question.options.values() for text in (each.text, each.reason)]
         for text in texts:
@@ -78,6 +78,47 @@ def test_a_question_that_stands_nowhere_is_refused():
         quiz.write_into(notebook, "09_own")
 
 
+def code(source):
+    return nbformat.v4.new_code_cell(source, metadata={"tags": ["quiz"]})
+
+
+TEXT = nbformat.v4.new_markdown_cell("**Quiz 1.** What?")
+NOT_A_QUIZ = {
+    "no call": [TEXT, code("answer = ...")],
+    "no name": [TEXT, code("quiz.check(answer)")],
+    "another function": [TEXT, code('checks.rows("rows", answer)')],
+    "a name in a variable": [TEXT, code("quiz.check(name, answer)")],
+    "nothing": [TEXT, code("")],
+    "no cell before it": [code('quiz.check("rows", answer)')],
+    "code before it": [nbformat.v4.new_code_cell("x = 1"), code('quiz.check("rows", answer)')],
+    "two in a row": [TEXT, code('quiz.check("rows", answer)'), code('quiz.check("rows", answer)')],
+}
+
+
+@pytest.mark.parametrize("name", NOT_A_QUIZ)
+def test_a_cell_that_is_no_quiz_is_refused(name):
+    cells = [copy.deepcopy(cell) for cell in NOT_A_QUIZ[name]]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with pytest.raises(CourseError, match=r'Cell \d tagged "quiz" of 04_confusion_matrix should'):
+        quiz.write_into(notebook, "04_confusion_matrix")
+    assert all(cell.source == old.source for cell, old in zip(notebook.cells, NOT_A_QUIZ[name])
+               if cell.cell_type == "code")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "call", ["quiz.check('rows', answer)", 'quiz.check(\n    "rows",\n    answer,\n)']
+)
+def test_a_call_may_be_written_otherwise(call):
+    notebook = nbformat.v4.new_notebook(cells=[copy.deepcopy(TEXT), code(call)])
+    quiz.write_into(notebook, "04_confusion_matrix")
+    assert notebook.cells[0].source == quiz.as_markdown(1, quiz.questions()["rows"])
+
+
+def test_a_question_of_no_such_name():
+    with pytest.raises(CourseError, match="quiz.yaml has no question 'row'. Known are: "):
+        quiz.check("row", "a")
+
+
 def test_a_notebook_without_quiz_is_left_alone():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Text")])
     quiz.write_into(notebook, "09_own")
@@ -85,7 +126,7 @@ def test_a_notebook_without_quiz_is_left_alone():
 
 
 def test_every_letter_of_the_quiz_says_why(capsys):
-    for name, question in quiz.QUESTIONS.items():
+    for name, question in quiz.questions().items():
         assert list(question.options) == ["a", "b", "c"] and question.right in question.options
         for letter, option in question.options.items():
             quiz.check(name, letter)
@@ -94,7 +135,7 @@ def test_every_letter_of_the_quiz_says_why(capsys):
 
 
 def test_the_right_letter_is_no_pattern():
-    letters = [question.right for question in quiz.QUESTIONS.values()]
+    letters = [question.right for question in quiz.questions().values()]
     assert all(letters.count(letter) >= 5 for letter in "abc")
 
 

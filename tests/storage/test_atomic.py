@@ -1,7 +1,9 @@
 """The old file or the new one: never half of one, and nothing left beside it."""
 
+import errno
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,100 @@ def test_a_place_where_nobody_may_write():
         atomic.write_text("/proc/fmnist/text.txt", "new")
     with refused("/proc/fmnist"):
         atomic.make_folder("/proc/fmnist")
+
+
+# ------------------------------------------------------------- refused, and what to do about it
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        ("ENOSPC", "Make room"),
+        ("EDQUOT", "Make room"),
+        ("EACCES", "Ask the owner to let you write there, or choose a folder of your own"),
+        ("EROFS", "Ask the owner to let you write there, or choose a folder of your own"),
+        ("ENOTDIR", "Choose another folder"),
+        ("ENAMETOOLONG", "Choose another folder"),
+        ("ENOENT", "Choose another folder"),
+    ],
+)
+def test_the_remedy_fits_the_fault(old, number, remedy):
+    number = getattr(errno, number)
+    with refused(old) as fault, atomic.replacing(old):
+        raise OSError(number, os.strerror(number))
+    assert f"{os.strerror(number)}. What was there before is as it was. {remedy}" in str(
+        fault.value
+    )
+    assert str(fault.value).count("Make room") == ("Make room" in remedy)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [("EACCES", "Ask the owner of it"), ("EIO", "See that its disk is there")]
+)
+def test_what_cannot_be_read(old, number, remedy):
+    number = getattr(errno, number)
+    message = f"^{re.escape(str(old))} can't be read: {os.strerror(number)}. {remedy}"
+    with pytest.raises(CourseError, match=message), atomic.reading(old):
+        raise OSError(number, os.strerror(number))
+
+
+def held(monkeypatch, name, seconds):
+    """Let a function of `os` refuse what it is to do until so many seconds have passed."""
+    do, end = getattr(os, name), time.monotonic() + seconds
+
+    def refuse(*paths, **given):
+        if time.monotonic() < end:
+            raise PermissionError(errno.EACCES, "Access is denied")  # WinError 5 and 32
+        return do(*paths, **given)
+
+    monkeypatch.setattr(os, name, refuse)
+
+
+def test_a_virus_scanner_that_lets_go(old, monkeypatch):
+    held(monkeypatch, "replace", 1)
+    atomic.write_text(old, "new")
+    assert old.read_text() == "new" and names(old.parent) == ["metrics.json"]
+    held(monkeypatch, "unlink", 1)
+    atomic.remove(old)
+    assert names(old.parent) == []
+    atomic.remove(old)  # it need not be there
+
+
+def test_a_viewer_that_does_not_let_go(old, monkeypatch):
+    monkeypatch.setattr(atomic, "PAUSES", (0.05, 0.05))
+    held(monkeypatch, "replace", 60)
+    with refused(old) as fault:
+        atomic.write_text(old, "new")
+    assert "another program" in str(fault.value) and "Close it there" in str(fault.value)
+    assert "Make room" not in str(fault.value)
+    assert old.read_text() == "old" and names(old.parent) == ["metrics.json"]
+    held(monkeypatch, "unlink", 60)
+    with refused(old):
+        atomic.remove(old)
+
+
+def test_it_is_waited_for_two_to_three_seconds():
+    assert 2 < sum(atomic.PAUSES) < 3
+
+
+def test_other_faults_are_not_waited_for(old, monkeypatch):
+    monkeypatch.setattr(atomic.time, "sleep", lambda seconds: pytest.fail("it waits"))
+    with refused(old), atomic.replacing(old):
+        pass  # there is no scratch file to put into its place
+    with pytest.raises(FileExistsError):
+        atomic.patiently(os.mkdir, old)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a folder of somebody else's
+    held(monkeypatch, "unlink", 60)
+    with refused(old) as fault:
+        atomic.remove(old)
+    assert "Ask the owner" in str(fault.value)
+
+
+def test_what_a_killed_process_left_may_stay(tmp_path, monkeypatch):
+    (tmp_path / ".a.pt.9.part").write_text("")
+    monkeypatch.setattr(atomic, "PAUSES", ())
+    held(monkeypatch, "unlink", 60)
+    atomic.remove_scratch(tmp_path / "a.pt")
 
 
 def test_writing_leaves_other_errors_alone():

@@ -5,8 +5,11 @@ A check knows the answer; its hint leads on without giving it away. It is a func
 """
 
 import functools
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,11 +30,23 @@ def expect(condition: bool, hint: str) -> None:
         raise Hint(hint)
 
 
+@contextmanager
+def as_found() -> Iterator[None]:
+    """Whatever draws random numbers meanwhile, the generators go on afterwards as if none had."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+
+
 def check(exercise: Callable) -> Callable:
     """Make a check of a function of an answer that raises `Hint` when it is wrong.
 
-    The check prints one line and returns nothing. An answer of `...`, and a function that returns
-    `...` or nothing, count as not answered yet.
+    The check prints one line, returns nothing and leaves all as it was. An answer of `...`, and a
+    function that returns `...` or nothing, count as not answered yet.
     """
 
     @functools.wraps(exercise)
@@ -39,7 +54,8 @@ def check(exercise: Callable) -> Callable:
         try:
             if answer is ... or answer is None:
                 raise Unanswered
-            exercise(answer, *given)
+            with as_found():
+                exercise(answer, *given)
         except Unanswered:
             print("Not answered yet. Put your answer where the dots are, and run the cell again.")
         except Hint as hint:
@@ -61,8 +77,12 @@ def number(answer) -> float:
 
 
 def call(function, *arguments):
-    """What the student's function returns; `Hint` when it can't be called or stops."""
+    """What the student's function returns; `Hint` when it can't be called or stops.
+
+    It gets copies of the tensors, and may write into them.
+    """
     expect(callable(function), "Give the function itself, without parentheses behind its name.")
+    arguments = [each.clone() if isinstance(each, Tensor) else each for each in arguments]
     try:
         result = function(*arguments)
     except Exception as error:

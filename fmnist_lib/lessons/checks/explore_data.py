@@ -47,7 +47,7 @@ def brightest_class(answer, split: Split):
 def mirror(function):
     """A function that mirrors images [N, 28, 28] left to right."""
     images = torch.arange(2 * 28 * 28).reshape(2, 28, 28) % 251
-    result = as_tensor(call(function, images.clone()), 2, 28, 28)
+    result = as_tensor(call(function, images), 2, 28, 28)
 
     def is_(other):
         return torch.equal(result, other.float())

@@ -1,0 +1,237 @@
+"""Solutions don't get out: the gate that whatever is written for students has to pass."""
+
+import base64
+import copy
+import shutil
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+from fmnist_lib.course import cli, execute, handouts, publish, student
+from fmnist_lib.errors import CourseError
+
+(PATH,) = [path for path in execute.notebooks() if path.stem == "02_build_cnn"]
+SOURCE = nbformat.read(PATH, as_version=4)
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+ANSWER = "answer = (28 - 7 + 1) // 2"  # of the first exercise
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A course of one notebook, which a test may alter, with its own README files."""
+    folder = tmp_path / "course" / "notebooks"
+    folder.mkdir(parents=True)
+    shutil.copy(PATH.parent.parent / "README.md", folder.parent)
+    shutil.copy(PATH.with_name("README.md"), folder)
+    shutil.copy(PATH, folder)
+    for module in (student, handouts, publish):
+        monkeypatch.setattr(module, "notebooks", lambda: [folder / PATH.name])
+    monkeypatch.setattr(publish, "project_root", lambda: folder.parent)
+    return folder.parent
+
+
+def alter(project, change):
+    notebook = copy.deepcopy(SOURCE)
+    change(notebook)
+    nbformat.write(notebook, project / "notebooks" / PATH.name)
+
+
+def exercise(notebook):
+    return next(cell for cell in notebook.cells if "exercise" in cell.metadata.get("tags", []))
+
+
+def in_exercise(old, new):
+    """A change of the text of the first exercise."""
+
+    def change(notebook):
+        cell = exercise(notebook)
+        assert old in cell.source
+        cell.source = cell.source.replace(old, new)
+
+    return change
+
+
+def added(source, kind=new_code_cell, tags=(), text=None):
+    """A cell more, perhaps with an output."""
+
+    def change(notebook):
+        cell = kind(source, metadata={"tags": list(tags)} if tags else {})
+        if text:
+            cell.outputs, cell.execution_count = [text], 99
+        notebook.cells.insert(5, cell)
+
+    return change
+
+
+def markers(begin, end):
+    """Another spelling of both markers."""
+
+    def change(notebook):
+        in_exercise(BEGIN, begin)(notebook)
+        in_exercise(END, end)(notebook)
+
+    return change
+
+
+def without_markers(notebook):
+    cell = exercise(notebook)
+    cell.source = "\n".join(x for x in cell.source.splitlines() if "SOLUTION" not in x)
+
+
+def in_metadata(notebook):
+    notebook.cells[0].metadata["note"] = {"deep": [ANSWER]}
+
+
+def in_attachment(notebook):
+    encoded = base64.b64encode(ANSWER.encode()).decode()
+    notebook.cells[0].attachments = {"notes.txt": {"text/plain": encoded}}
+
+
+def in_a_widget(notebook):
+    notebook.metadata["widgets"] = {"state": {"value": f"<b>{ANSWER}</b>"}}
+
+
+RIGHT = new_output("stream", text="Right.\n")
+RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
+RIGHT_AS_RESULT = new_output("execute_result", {"text/plain": "'Right.'"}, execution_count=99)
+BAD = {
+    "no markers": without_markers,
+    "Begin solution": markers("### Begin solution", "### End solution"),
+    "one hash": markers("# BEGIN SOLUTION", "# END SOLUTION"),
+    "no space": markers("###BEGIN SOLUTION", "###END SOLUTION"),
+    "four hashes": markers("#### BEGIN SOLUTION", "#### END SOLUTION"),
+    "plural": markers("### BEGIN SOLUTIONS", "### END SOLUTIONS"),
+    "misspelt": markers("### BEGINN SOLUTON", "### END SOLUTON"),
+    "underscore": markers("### BEGIN_SOLUTION", "### END_SOLUTION"),
+    "two spaces": markers("### BEGIN  SOLUTION", "### END  SOLUTION"),
+    "a word more": markers("### BEGIN SOLUTION (hidden)", "### END SOLUTION (hidden)"),
+    "another word": markers("### START SOLUTION", "### STOP SOLUTION"),
+    "words exchanged": markers("### SOLUTION BEGIN", "### SOLUTION END"),
+    "a Cyrillic letter": markers("### BEGIN SOLUTI\u041eN", "### END SOLUTI\u041eN"),
+    "a byte order mark": markers(f"\ufeff{BEGIN}", f"\ufeff{END}"),
+    "only the first misspelt": in_exercise(BEGIN, "## BEGIN SOLUTION"),
+    "only the last misspelt": in_exercise(END, "## END SOLUTION"),
+    "no end": in_exercise(END, ""),
+    "no begin": in_exercise(BEGIN, ""),
+    "begin twice": in_exercise(END, BEGIN),
+    "exchanged": markers(END, BEGIN),
+    "nothing between": added(f"x = ...\n{BEGIN}\n\n{END}\nx = 11", tags=["exercise"]),
+    "the answer before the markers": in_exercise("answer = ...", "answer = 11"),
+    "behind code": added(f"area = 11  {BEGIN}\narea = 121\n{END}"),
+    "misspelt, without a tag": added("area = ...\n# BEGIN SOLUTION\narea = 121\n# END SOLUTION"),
+    "a check without a tag": added("answer = 11\nchecks.side_after_pooling(answer)"),
+    "a quiz without a tag": added('answer = "b"\nquiz.check("sharing", answer)'),
+    "an open question": added("Because it is local.", new_markdown_cell, ["exercise"]),
+    "a tag in capitals": added("answer = 11", tags=["Exercise"]),
+    "Markdown, misspelt": added("<!-- BEGIN SOLUTION -->\n11\n<!-- END SOLUTION -->",
+                                new_markdown_cell),  # fmt: skip
+    "a heading of Markdown": added("### Solution\nIt is 11.", new_markdown_cell),
+    "Right.": added("print(verdict)", text=RIGHT),
+    "Right. in HTML": added("verdict", text=RIGHT_IN_HTML),
+    "Right. as a result": added("verdict", text=RIGHT_AS_RESULT),
+    "a line in an output": added("inspect()", text=new_output("stream", text=f"  {ANSWER}\n")),
+    "a line in metadata": in_metadata,
+    "a line in an attachment": in_attachment,
+    "a line in a widget": in_a_widget,
+}  # fmt: skip
+
+
+COMMANDS = {
+    "student": ["student", "--out", "{out}"],
+    "handouts": ["handouts", "--for", "student", "--format", "ipynb", "--out", "{out}"],
+    "publish": ["publish", "somebody/course"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", BAD)
+def test_what_could_show_a_solution_stops_everything(project, tmp_path, capsys, name, command):
+    alter(project, BAD[name])
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    out = tmp_path / "out"
+    assert cli.main([part.format(out=out) for part in COMMANDS[command]]) == 1
+    said = capsys.readouterr().err
+    assert "02_build_cnn.ipynb" in said and said.strip().count("\n") == 0
+    assert not out.exists()
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_handouts_keep_what_a_build_before_has_made(project, tmp_path):
+    command = [part.format(out=tmp_path / "out") for part in COMMANDS["handouts"]]
+    assert cli.main(command) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    alter(project, without_markers)
+    assert cli.main(command) == 1
+    after = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert after == before and any(path.name == "student.zip" for path in after)
+
+
+def test_nothing_is_written_when_only_the_last_notebook_is_bad(project, tmp_path, monkeypatch):
+    alter(project, without_markers)
+    both = [PATH.with_name("01_explore_data.ipynb"), project / "notebooks" / PATH.name]
+    monkeypatch.setattr(student, "notebooks", lambda: both)
+    assert cli.main(["student", "--out", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+GOOD = {
+    "as it is": lambda notebook: None,
+    "Windows' line ends": in_exercise("\n", "\r\n"),
+    "indented markers": markers(f"    {BEGIN}", f"    {END}  "),
+    "resolution": added(
+        "## Resolution\nThe resolution, in the end, is the solution of a sum.", new_markdown_cell
+    ),  # fmt: skip
+    "convolution": added("# Begin with a convolution; the end is another.\nx = 1"),
+    "a line end at the end": added("x = 1\n", text=new_output("stream", text="1\n")),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_hides_its_solutions_passes(project, tmp_path, name):
+    alter(project, GOOD[name])
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    written = nbformat.read(tmp_path / PATH.name, as_version=4)
+    assert ANSWER not in str(written) and "SOLUTION" not in str(written)
+    if name == "a line end at the end":
+        assert written.cells[5].outputs[0].text == "1\n"  # only solutions cost a cell its output
+
+
+MARKDOWN = (
+    f"**Why?**\n\n...\n\n{BEGIN}\nBecause weights are shared. ![](attachment:proof.png)\n{END}"
+)
+
+
+@pytest.mark.parametrize("tags", [[], ["exercise"]])
+def test_solutions_in_markdown_are_taken_out_too(project, tmp_path, tags):
+    def change(notebook):
+        added(MARKDOWN, new_markdown_cell, tags)(notebook)
+        notebook.cells[5].attachments = {"proof.png": {"image/png": "aGVsbG8gd29ybGQh"}}
+
+    alter(project, change)
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    cell = nbformat.read(tmp_path / PATH.name, as_version=4).cells[5]
+    assert cell.source.rstrip() == "**Why?**\n\n..." and cell.attachments == {}
+
+
+def test_a_solution_in_a_raw_cell_is_taken_out_too():
+    raw = nbformat.v4.new_raw_cell(f"Text\n{BEGIN}\nThe secret of it\n{END}")
+    version = student.student_version(nbformat.v4.new_notebook(cells=[raw]))
+    assert version.cells[0].source == "Text"
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n{}\n=======", "[]", '{"cells": 3}'])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_notebook_that_is_none(project, tmp_path, capsys, text, command):
+    (project / "notebooks" / PATH.name).write_text(text)
+    out = tmp_path / "out"
+    assert cli.main([part.format(out=out) for part in COMMANDS[command]]) == 1
+    assert "can't be read as a notebook" in capsys.readouterr().err and not out.exists()
+
+
+def test_the_message_says_where_and_what_to_do():
+    notebook = copy.deepcopy(SOURCE)
+    without_markers(notebook)
+    number = notebook.cells.index(exercise(notebook)) + 1
+    with pytest.raises(CourseError, match=f"02.ipynb, cell {number}: It asks .* Put it there"):
+        student.student_version(notebook, name="02.ipynb")
