@@ -1,1 +1,1 @@
-"""What a teacher runs: the `fmnist` command, whole-course runs, results on disk."""
+"""What a teacher runs: the `fmnist` command, whole runs, sweeps, handouts."""
