@@ -14,7 +14,7 @@ import time
 
 # ------------------------------------------------------------------------- what is not there
 
-for name in ("fork", "forkpty", "geteuid", "setuid", "setgid", "mkfifo"):
+for name in ("fork", "forkpty", "setuid", "setgid", "mkfifo"):
     delattr(os, name)
 for name in ("SIGALRM", "setitimer"):
     delattr(signal, name)
