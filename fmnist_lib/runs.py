@@ -17,11 +17,15 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project
+from fmnist_lib.storage.paths import in_project, is_file
 from fmnist_lib.versions import PACKAGES, versions
 
 FORMAT = 2
-
+COMPARED = (
+    "diverged", "best_epoch", "validation_accuracy", "test_accuracy", "training_seconds"
+)  # fmt: skip
+# Columns of the table of runs that say how a run went, not what it was.
+MEASURED = (*COMPARED, "images_per_second", "device_name", "python", *PACKAGES)
 
 _claimed: dict[Path, filelock.FileLock] = {}  # what this process trains into
 
@@ -33,17 +37,15 @@ def claim(name: str | Path) -> Path:
     Raises CourseError when another process trains into it, or it can't be written.
     """
     folder = atomic.make_folder(in_project(name)).resolve()
-    # Beside the folder, which is handed on. The system lets go of the lock when its process dies.
+    # Beside the folder, which is handed on.
     lock = _claimed.setdefault(folder, filelock.FileLock(folder.with_name(f".{folder.name}.lock")))
-    with atomic.writing(folder):
-        try:
-            if not lock.is_locked:
-                lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise CourseError(
-                f"Another notebook or command trains into {folder}. Wait for its end, shut its "
-                "kernel down, or choose another run_folder."
-            ) from error
+    if not lock.is_locked:
+        atomic.take(
+            lock,
+            folder,
+            f"Another notebook or command trains into {folder}. Wait for its end, shut its kernel "
+            "down, or choose another run_folder.",
+        )
     return folder
 
 
@@ -148,14 +150,11 @@ def _finite(value):
 def read(folder: str | Path) -> dict:
     """Read the `metrics.json` of a run; CourseError when there is none or it is not one."""
     path = Path(folder) / "metrics.json"
+    if not is_file(path):
+        raise CourseError(f"{path} is missing: the run did not finish. Do it again.")
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CourseError(f"{path} is missing: the run did not finish. Do it again.") from error
-    except OSError as error:
-        raise CourseError(
-            f"{path} can't be read: {error.strerror}. Ask its owner to let you read it."
-        ) from error
+        with atomic.reading(path):
+            metrics = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CourseError(f"{path} is not JSON. Delete it and run again.") from error
     found = metrics.get("format") if isinstance(metrics, dict) else None
@@ -222,8 +221,7 @@ def repeated(runs: pd.DataFrame) -> list[str]:
 
     Counted twice, such a run would pass for another seed.
     """
-    measured = {"images_per_second", "python", "device_name", *PACKAGES, *COMPARED}
-    settings = runs.drop(columns=[name for name in runs if name in measured])
+    settings = runs.drop(columns=[name for name in runs if name in MEASURED])
     return runs.index[settings.astype(str).duplicated()].tolist()
 
 
@@ -236,17 +234,12 @@ def require_finished(runs: pd.DataFrame) -> None:
         )
 
 
-COMPARED = (
-    "diverged", "best_epoch", "validation_accuracy", "test_accuracy", "training_seconds"
-)  # fmt: skip
-
-
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ between these runs: parameters but for the seed, device, dtype.
 
     Of the runs of notebook 5 it is the step alone, where that is a name for all that differs.
     """
-    others = {"data", "seed", "device_name", "python", "images_per_second", *PACKAGES, *COMPARED}
+    others = {"data", "seed", *MEASURED}
     settings = [each for each in runs if each not in others and runs[each].nunique(False) > 1]
     if "step" in settings and runs.groupby("step")[settings].nunique(False).eq(1).all(axis=None):
         return ["step"]

@@ -35,7 +35,7 @@ from fmnist_lib.course.execute import (
     require_kernel,
     shorten_paths,
 )
-from fmnist_lib.course.student import student_version
+from fmnist_lib.course.student import read_notebook, student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -217,13 +217,7 @@ def _find_notebook(name: str | Path) -> Path:
 def _own_folder(out: Path) -> Iterator[None]:
     """Make the folder, for this sweep alone; remove what an interrupted one left half-done."""
     lock = filelock.FileLock(atomic.make_folder(out) / ".lock")
-    with atomic.writing(out):
-        try:
-            lock.acquire(timeout=0)  # the system lets go of it when a process is killed
-        except filelock.Timeout as error:
-            raise CourseError(
-                f"Another sweep is at work in {out}. Wait, or give another --out."
-            ) from error
+    atomic.take(lock, out, f"Another sweep is at work in {out}. Wait, or give another --out.")
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     try:
         yield
@@ -364,6 +358,6 @@ def compare(folder: Path) -> Path:
     source = paths.project_root() / "notebooks" / "06_compare_runs.ipynb"
     page = folder / source.name
     # A student may have made the runs.
-    notebook = student_version(nbformat.read(source, as_version=4), name=source.name)
+    notebook = student_version(read_notebook(source), name=source.name)
     execute(source, page, {"runs_folder": str(folder)}, notebook, progress_bar=False)
     return page

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import filelock
+
 from fmnist_lib.errors import CourseError
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1)  # seconds before a file that is held is tried again
@@ -105,6 +107,18 @@ def make_folder(path: str | Path) -> Path:
     with writing(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
+
+
+def take(lock: filelock.BaseFileLock, folder: Path, busy: str) -> None:
+    """Take the lock of a folder at once; CourseError, with the text `busy`, when another has it.
+
+    The system lets go of it when its process dies.
+    """
+    with writing(folder):
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise CourseError(busy) from error
 
 
 def remove(path: str | Path) -> None:
