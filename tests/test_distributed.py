@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fmnist_lib import checkpoints, runs
+from fmnist_lib.lessons.torchrun import HERE
 
 OPTIONS = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
 
@@ -22,7 +23,7 @@ def environment(csv_root):
 
 
 def start(environment, out, *options, processes=None, restarts=0):
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+    torchrun = ["-m", "torch.distributed.run", *HERE, "--nproc-per-node", str(processes),
                 "--max-restarts", str(restarts)]  # fmt: skip
     return subprocess.Popen(
         [sys.executable, *(torchrun if processes else []), "-m", "fmnist_lib.course.train",
@@ -115,11 +116,13 @@ def test_a_batch_too_small_to_share(environment, tmp_path):
 
 
 SEES = """
+import os
 import torch.distributed as dist
 from fmnist_lib import distributed
 distributed.join()
 rank = dist.get_rank()
-print("rank", rank, distributed.as_main(rank == 0), distributed.as_main(rank == 1), flush=True)
+seen = f"rank {rank} {distributed.as_main(rank == 0)} {distributed.as_main(rank == 1)}\\n"
+os.write(1, seen.encode())  # in one go: both processes write to one pipe
 distributed.leave()
 """
 
@@ -128,7 +131,7 @@ def test_what_the_main_process_sees_holds_for_all(environment, tmp_path):
     """A checkpoint, say, on a disk that shows new files later on other machines."""
     script = tmp_path / "sees.py"
     script.write_text(SEES)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torchrun = ["-m", "torch.distributed.run", *HERE, "--nproc-per-node", "2"]
     done = subprocess.run(
         [sys.executable, *torchrun, str(script)], env=environment, capture_output=True, text=True
     )

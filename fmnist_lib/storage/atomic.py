@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from fmnist_lib.errors import CourseError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1)  # seconds before a file that is held is tried again
 
@@ -109,11 +111,13 @@ def make_folder(path: str | Path) -> Path:
     return Path(path)
 
 
-def take(lock: filelock.BaseFileLock, folder: Path, busy: str) -> None:
+def take(lock: "BaseFileLock", folder: Path, busy: str) -> None:
     """Take the lock of a folder at once; CourseError, with the text `busy`, when another has it.
 
     The system lets go of it when its process dies.
     """
+    import filelock  # not above: `fmnist doctor` imports this module where no package is installed
+
     with writing(folder):
         try:
             lock.acquire(timeout=0)

@@ -34,8 +34,8 @@ def machine(tmp_path, data_folder, monkeypatch):
     packages.mkdir()
     for name in NAMES:
         (packages / f"{name}.py").write_text("")
-    where = os.pathsep.join([str(packages), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", where)
+    where = [str(packages), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, where)))  # "": the current folder
     monkeypatch.setenv("FMNIST_DATA", str(data_folder))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     monkeypatch.setattr(printing, "find_browser", lambda: None)
