@@ -4,18 +4,22 @@ import inspect
 import io
 import math
 import zipfile
+import zlib
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fmnist_lib.data import Split, as_input
 from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, build
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import is_file
+from fmnist_lib.storage.paths import in_project, is_file, is_folder
 
 WEIGHTS = Path(__file__).parent / "weights"  # trained networks; see the README there
 LARGEST = 512 * 2**20  # bytes, unpacked; that of a ResidualNet with a width of 128 has 70 MB
@@ -25,44 +29,131 @@ LARGEST_PICKLE = 2 * 2**20  # bytes of it that are no tensors; a thousand epochs
 # ----------------------------------------------------------------- which network is in a file
 
 
+def made_from(model: nn.Module, train: Split, recipe: Recipe, dtype: torch.dtype) -> dict:
+    """What a checkpoint says of its training, which another one has to equal to go on from it.
+
+    Raises CourseError when the network or the recipe could not be built again from it.
+    """
+    if type(recipe) is not Recipe:
+        raise CourseError(
+            f"{type(recipe).__name__} is another class than Recipe, so it could not be read again. "
+            "Add your options to Recipe itself (fmnist_lib/recipe.py), and run again."
+        )
+    content = zlib.crc32(train.labels.cpu().contiguous().numpy())
+    return describe(model) | {
+        "source": train.source,
+        "train_images": len(train),
+        "images": zlib.crc32(train.images.cpu().contiguous().numpy(), content),
+        "recipe": asdict(recipe),
+        "dtype": str(dtype),
+    }
+
+
 def describe(model: nn.Module) -> dict:
     """What `model.build` needs for another network like this one: its name and its arguments.
 
     A network keeps each argument of its constructor as an attribute of the same name, as
     scikit-learn's estimators do. Raises CourseError when it is not registered, or when this doesn't
-    give a network with the same weights.
+    give a network with the same weights and the same answers.
     """
     name = type(model).__name__
-    if NETWORKS.get(name) is not type(model):
-        raise CourseError(
-            f"{name} is not registered, so it could be trained but not loaded again. Write "
-            "@register (from fmnist_lib.model) in the line above the class, and run again."
-        )
-    names = list(inspect.signature(type(model)).parameters)
-    if lost := [argument for argument in names if not hasattr(model, argument)]:
-        raise CourseError(
-            f"{name} does not keep its argument {lost[0]!r}, so it could not be built again. Write "
-            f"self.{lost[0]} = {lost[0]} in its __init__, and run again."
-        )
-    arguments = {each: getattr(model, each) for each in names}
-    for each, value in arguments.items():
-        if not _is_plain(value):
-            raise CourseError(
-                f"{name} has {each}={value!r}, which a checkpoint can't hold. Let its arguments be "
-                "numbers, texts or lists of them, and run again."
-            )
+    _check_registered(type(model))
+    arguments = {each: _argument(model, each) for each in _arguments(type(model))}
     described = {"network": name, "arguments": arguments}
+    answers = _answers(model)
     try:
         with torch.random.fork_rng(devices=[]):  # the numbers that it draws are not to be missed
             again = _build(described)
         again.load_state_dict(model.state_dict())
+        again = _answers(again.to(answers.device))
+        if not torch.allclose(again, answers, rtol=1e-3, atol=1e-3, equal_nan=True):
+            raise ValueError("with the same weights it gives other answers")
     except Exception as error:  # it is somebody's own class: anything may happen
         raise CourseError(
             f"Another {name} with the arguments {arguments} is not like the one that is to be "
-            f"trained ({' '.join(str(error).split())}). Let it keep its arguments as they came, "
-            "and run again."
+            f"trained ({_in_one_line(error)}). Let it keep its arguments as they came, and make "
+            "its layers in __init__. Then run again."
         ) from error
     return described
+
+
+def _check_registered(network: type[nn.Module]) -> None:
+    name, known = network.__name__, NETWORKS.get(network.__name__)
+    if known is network:
+        return
+    lost = f"{name} is not registered, so it could be trained but not loaded again. "
+    if network.__module__.startswith("torch."):
+        raise CourseError(
+            f"{lost}It is a class of PyTorch: write one of your own that holds it, with @register "
+            "(from fmnist_lib.model) above it. Do without torch.compile, if that made it."
+        )
+    if known and (known.__module__, known.__qualname__) == (
+        network.__module__,
+        network.__qualname__,
+    ):
+        raise CourseError(
+            f"The class {name} was defined anew after this network was made from it. Make the "
+            "network again, and go on from there."
+        )
+    raise CourseError(
+        f"{lost}Write @register (from fmnist_lib.model) in the line above the class, and run again."
+    )
+
+
+def _arguments(network: type[nn.Module]) -> list[str]:
+    """The names of what its constructor takes."""
+    taken = inspect.signature(network).parameters.values()
+    if anything := [
+        str(each) for each in taken if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]:
+        raise CourseError(
+            f"{network.__name__} takes {anything[0]}, so nobody knows what it was built with. Name "
+            "each argument in its __init__, and run again."
+        )
+    return [each.name for each in taken]
+
+
+def _argument(model: nn.Module, name: str):
+    """An argument of its constructor, which the network keeps under that name."""
+    network = type(model).__name__
+    if not hasattr(model, name):
+        raise CourseError(
+            f"{network} does not keep its argument {name!r}, so it could not be built again. Write "
+            f"self.{name} = {name} in its __init__, and run again."
+        )
+    value = getattr(model, name)
+    if isinstance(value, nn.Module | Tensor):
+        raise CourseError(
+            f"{network} keeps a {type(value).__name__} as self.{name}, where its argument {name!r} "
+            f"should stand. Give that another name, write self.{name} = {name} as well, and run "
+            "again."
+        )
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not _is_plain(value):
+        raise CourseError(
+            f"{network} has {name}={value!r}, which a checkpoint can't hold. Let its arguments be "
+            "numbers, texts or lists of them, and run again."
+        )
+    return value
+
+
+@torch.no_grad()
+def _answers(model: nn.Module) -> Tensor:
+    """Its logits for two made-up images, in evaluation mode; nothing in it changes."""
+    images = torch.arange(2 * 28 * 28).remainder(251).to(torch.uint8).view(2, 28, 28)
+    modes = {layer: layer.training for layer in model.modules()}
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return model(as_input(images.to(next(model.parameters()).device)))
+    finally:
+        for layer, mode in modes.items():
+            layer.training = mode
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _is_plain(value) -> bool:
@@ -90,6 +181,18 @@ def _size(state: dict) -> int:
 # ---------------------------------------------------------------------------- writing, reading
 
 
+def place(path: str | Path) -> Path:
+    """Where a checkpoint is to be written; a relative path counts from the project's folder.
+
+    Raises CourseError when it is a folder, or the folder around it can't be made.
+    """
+    path = in_project(path)
+    if is_folder(path):
+        raise CourseError(f"{path} is a folder. Name a file in it, such as checkpoint.pt.")
+    atomic.make_folder(path.parent)
+    return path
+
+
 def write(path: str | Path, state: dict) -> None:
     """Write a checkpoint so that `path` holds the old one or the new one, never half of one.
 
@@ -104,10 +207,11 @@ def write(path: str | Path, state: dict) -> None:
 def read(path: str | Path) -> dict:
     """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
 
-    Raises CourseError when it is missing, may not be read, is torn, no checkpoint of this course,
-    larger than any of its networks needs, or of a network that is not registered.
+    path: counted from the project's folder when it is relative. Raises CourseError when there is no
+    such file, or it may not be read, is torn, no checkpoint of this version of the course, larger
+    than any of its networks needs, or of a network that is not registered.
     """
-    path = Path(path)
+    path = in_project(path)
     if not is_file(path):
         raise CourseError(f"There is no checkpoint {path}. Train first: notebook 03 writes one.")
     with atomic.reading(path):
@@ -115,10 +219,16 @@ def read(path: str | Path) -> dict:
     try:
         _check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        _check_state(state)
     except Exception as error:  # torch.load raises nearly anything on a bad file
         raise CourseError(
             f"{path} is torn or is no checkpoint of this course. Delete it and train again."
+        ) from error
+    try:
+        _check_state(state)
+    except Exception as error:  # so does a file of somebody else
+        raise CourseError(
+            f"{path} is no checkpoint of this version of the course ({type(error).__name__}: "
+            f"{_in_one_line(error)}). Train again, into another folder if you still need it."
         ) from error
     if state["network"] not in NETWORKS:
         raise CourseError(
@@ -173,7 +283,11 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict]:
             "may have changed since. Delete the file and train again."
         ) from error
     _load_weights(model, state["best"]["model"], path)
-    if not all(value.isfinite().all() for value in model.state_dict().values()):
+    # A buffer may well hold -inf: the mask of an attention, say.
+    if not (
+        all(value.isfinite().all() for value in model.parameters())
+        and not any(value.isnan().any() for value in model.buffers())
+    ):
         raise CourseError(
             f"Weights in {path} are infinite or no numbers (NaN). Delete the file and train again, "
             "with a smaller learning rate if it was a training that diverged."
@@ -209,9 +323,9 @@ def _load_weights(model: nn.Module, weights: dict[str, Tensor] | None, path: str
 def restore(path: str | Path, training, made_from: dict) -> None:
     """Put all that changes in a training, a `train.Training`, where the checkpoint left it.
 
-    made_from: network, arguments, recipe, data and dtype of this training; those of the checkpoint
-    have to be the same, but for the number of epochs where no schedule depends on it. Raises
-    CourseError when they are not, or when the checkpoint can't be gone on from.
+    made_from: of this training, as the function of that name gives it; that of the checkpoint has
+    to be the same, but for the number of epochs where no schedule depends on it. Raises CourseError
+    when it is not, or when the checkpoint can't be gone on from.
     """
     atomic.remove_scratch(path)
     state = read(path)
@@ -251,7 +365,10 @@ def restore(path: str | Path, training, made_from: dict) -> None:
 
 def _changes(made_from: dict, state: dict) -> list[str]:
     """Names of what differs between a training and a checkpoint."""
-    ours, theirs = ({**made, **made["recipe"], "recipe": None} for made in (made_from, state))
+    # An option that the recipe did not have then had its default.
+    recipes = made_from["recipe"], asdict(Recipe(**state["recipe"]))
+    ours, theirs = made_from | recipes[0], state | recipes[1]
+    ours["recipe"] = theirs["recipe"] = None
     if made_from["recipe"]["schedule"] == "constant":  # else more epochs are another course
         theirs["epochs"] = ours["epochs"]
     # By their text: what a hostile file holds may not be comparable.

@@ -6,20 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fmnist_lib import synthetic
+from fmnist_lib import sources
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage import csv, download, idx, paths
+from fmnist_lib.storage import paths
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-# Where images can come from, as figures and results say it.
-SOURCES = {
-    "zalando": "Fashion-MNIST (Zalando Research)",
-    "csv": "CSV files (not verified)",
-    "synthetic": "GENERATED STAND-IN, not Fashion-MNIST",
-}
 PIXEL_MEAN, PIXEL_STD = 72.94, 90.02  # grey levels, over the 60,000 training images
 
 
@@ -29,7 +23,7 @@ class Split:
 
     images: uint8 [N, 28, 28], 0 is background and 255 the brightest.
     labels: int64 [N], each an index into `CLASS_NAMES`.
-    source: one of `SOURCES`.
+    source: one of `sources.SOURCES`.
     """
 
     images: Tensor
@@ -73,25 +67,8 @@ def load(
     Raises CourseError when `root` is no such folder, a file is torn, is MNIST, or is missing and
     can't be downloaded, and on other bad arguments. What is there but wrong is never passed over.
     """
-    root = paths.data_root(root)
-    found = "zalando" if source == "auto" else source
-    if found == "zalando":
-        try:
-            download.ensure(root)
-        except download.DownloadFailed:
-            if source == "zalando":
-                raise
-            found = "synthetic"
-    if found == "zalando":
-        parts = idx.read_part(root, "train"), idx.read_part(root, "t10k")
-    elif found == "csv":
-        parts = [csv.read(root / name) for name in csv.FILES]
-    elif found == "synthetic":
-        parts = synthetic.generate()
-        print(synthetic.NOTICE)
-    else:
-        raise CourseError(f"source={source!r} is unknown. Choose auto, {', '.join(SOURCES)}.")
-    train, test = (Split(*part, found) for part in parts)
+    train, test, found = sources.read(source, paths.data_root(root))
+    train, test = Split(*train, found), Split(*test, found)
     train, held_out = split_off(train, validation, seed)
     return FashionMNIST(train, held_out, test, found)
 

@@ -16,7 +16,11 @@ def register(network: type[nn.Module]) -> type[nn.Module]:
     """Make a network known by the name of its class, so that it can be saved and loaded.
 
     Written as `@register` above it. What its constructor takes, it keeps under the same names.
+    Raises CourseError when a network of this module has that name.
     """
+    known = NETWORKS.get(network.__name__)
+    if known and known.__module__ == __name__ != network.__module__:
+        raise CourseError(f"{network.__name__} is a network of the course. Choose another name.")
     NETWORKS[network.__name__] = network
     return network
 

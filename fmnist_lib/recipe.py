@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 
+import numpy as np
+
 from fmnist_lib.errors import CourseError
 
 
@@ -43,13 +45,19 @@ class Recipe:
         for one in fields(self):
             value, limits = getattr(self, one.name), one.metadata
             kind = {int: Integral, float: Real}.get(one.type, one.type)
+            if isinstance(value, np.generic):
+                value = value.item()
             if not isinstance(value, kind) or isinstance(value, bool) != (one.type is bool):
                 self._refuse(one.name, f"of type {one.type.__name__}")
+            try:
+                value = one.type(value)
+            except OverflowError:  # 10**400 has no float
+                value = math.inf
             if limits["choices"] and value not in limits["choices"]:
                 self._refuse(one.name, f"one of {', '.join(limits['choices'])}")
             if isinstance(value, Real) and not limits["low"] <= value < limits["below"]:
                 self._refuse(one.name, f"at least {limits['low']} and below {limits['below']}")
-            object.__setattr__(self, one.name, one.type(value))
+            object.__setattr__(self, one.name, value)
         if self.nesterov and not self.momentum:
             self._refuse("nesterov", "possible with momentum=0")
 

@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 
 from fmnist_lib import checkpoints
-from fmnist_lib.data import SOURCES, FashionMNIST
+from fmnist_lib.data import FashionMNIST
 from fmnist_lib.device import device_name
 from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import in_project, is_file
 from fmnist_lib.versions import PACKAGES, versions
@@ -148,8 +149,11 @@ def _finite(value):
 
 
 def read(folder: str | Path) -> dict:
-    """Read the `metrics.json` of a run; CourseError when there is none or it is not one."""
-    path = Path(folder) / "metrics.json"
+    """Read the `metrics.json` of a run; CourseError when there is none or it is not one.
+
+    folder: counted from the project when it is relative.
+    """
+    path = in_project(folder) / "metrics.json"
     if not is_file(path):
         raise CourseError(f"{path} is missing: the run did not finish. Do it again.")
     try:
@@ -178,13 +182,15 @@ def read(folder: str | Path) -> dict:
 def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every run in a folder of runs: a table with one row a run, and one with all their epochs.
 
+    folder: counted from the project when it is relative.
     Both have the name of the run's folder as index. The first has the columns data (source),
     train_images, the parameters, device, device_name, dtype, the packages with their versions,
     diverged, best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds
     and images_per_second. A run that diverged has no accuracy here (NaN), so that it counts in no
     mean and is never the best. Raises CourseError when there is no run, or a file that is none.
     """
-    files = sorted(Path(folder).glob("*/metrics.json"))
+    folder = in_project(folder)
+    files = sorted(folder.glob("*/metrics.json"))
     if not files:
         raise CourseError(
             f"There is no run in {folder}. Make some, for example with "

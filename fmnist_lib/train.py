@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fmnist_lib import checkpoints, distributed
 from fmnist_lib.data import Split, as_input
 from fmnist_lib.device import choose_device, choose_dtype
+from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.images import augment
 from fmnist_lib.recipe import Recipe
@@ -31,31 +32,32 @@ def fit(
     checkpoint: str | Path | None = None,
     resume: bool = False,
 ) -> Iterator[Epoch]:
-    """Train `model` with SGD on the cross-entropy; yields one `Epoch` after each epoch.
+    """Train `model` from its present weights, with SGD on the cross-entropy; yields each `Epoch`.
 
-    All is checked when it is called. It trains only while something iterates over what it returns:
-    `pd.DataFrame(fit(...))` runs it to the end, which comes early with the first epoch that
-    diverged. The initial weights are the caller's.
+    All is checked when it is called. It trains while something iterates over what it returns, as
+    `pd.DataFrame(fit(...))` does, and ends early with the first epoch that diverged.
 
     test: also measure the test accuracy after every epoch, to report as the published text does.
     device, dtype: see `device.choose_device` and `device.choose_dtype`.
-    checkpoint: file that is replaced after every epoch; `checkpoints.load_model` returns from it
-        the network of the epoch that is best on validation (as epoch 0 the initial weights).
+    checkpoint: file (see `checkpoints.place`) that is replaced after every epoch. It gives
+        `checkpoints.load_model` the network that is best on validation, be it the initial one.
     resume: go on from `checkpoint` if it exists; the epochs done are yielded first. On one CPU the
         result equals that of an uninterrupted run.
 
-    Raises CourseError when a batch is larger than `train`, the device is not there, the network is
-    not registered though it should be saved, or the checkpoint can't be written or resumed from.
+    Raises CourseError when a batch is larger than `train`, a device is not there, or the network is
+    to be saved but not registered, or the checkpoint can't be written or resumed from.
     """
+    _check(recipe, validation)
     device = choose_device(device)
     dtype = choose_dtype(dtype, device)
-    made_from = {"source": train.source, "train_images": len(train), "dtype": str(dtype)}
-    made_from |= {"recipe": asdict(recipe)} | (checkpoints.describe(model) if checkpoint else {})
     model.to(device, memory_format=torch.channels_last)  # the layout convolutions are fastest in
     images, labels = train.images.to(device), train.labels.to(device)
     training = Training(model, recipe, len(train))
-    if resume and checkpoint and distributed.as_main(Path(checkpoint).exists()):
-        checkpoints.restore(checkpoint, training, made_from)
+    if checkpoint is not None:
+        made_from = checkpoints.made_from(model, train, recipe, dtype)
+        checkpoint = checkpoints.place(checkpoint)
+        if resume and distributed.as_main(checkpoint.exists()):
+            checkpoints.restore(checkpoint, training, made_from)
 
     def epochs() -> Iterator[Epoch]:
         yield from training.history
@@ -78,6 +80,13 @@ def fit(
             yield training.history[-1]
 
     return epochs()
+
+
+def _check(recipe: Recipe, validation: Split) -> None:
+    if not isinstance(recipe, Recipe):
+        raise CourseError(f"recipe={recipe!r} is none. Write, for example, Recipe(epochs=5).")
+    if not len(validation):
+        raise CourseError("There are no validation images to measure on. Set some aside.")
 
 
 class Training:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from fmnist_lib import checkpoints, data, runs, train
+from fmnist_lib import checkpoints, data, runs, synthetic, train
 from fmnist_lib.data import FashionMNIST, Split
 from fmnist_lib.errors import CourseError
 from fmnist_lib.model import Net
@@ -114,7 +114,7 @@ def student_joins(barrier, address, published):
     download.FILES = published
     download.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
     download.TIMEOUT, download.PAUSES = 1, (0.1, 0.1, 0.2)
-    data.synthetic.generate = partial(data.synthetic.generate, 100, 50)
+    synthetic.generate = partial(synthetic.generate, 100, 50)
     globals()["ready"] = barrier
 
 

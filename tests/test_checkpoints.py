@@ -1,5 +1,9 @@
 """Networks on disk: kept, loaded, gone on with. Broken and hostile files: test_hostile.py."""
 
+import dataclasses
+import math
+
+import numpy as np
 import pytest
 import torch
 from conftest import ON_CPU, equal, new_net
@@ -12,6 +16,7 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.model import NETWORKS, Net, RawNet, ResidualNet, register
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import paths
 
 
 @pytest.fixture
@@ -91,7 +96,9 @@ def test_resume_with_other_data_or_another_network(drawn, path):
     list(fit(ResidualNet(width=4), drawn, path, epochs=1))
     for model, split, changed in (
         (ResidualNet(width=4), Split(images, labels, "zalando"), "source"),
-        (ResidualNet(width=4), drawn[0][:500], "train_images"),
+        (ResidualNet(width=4), drawn[0][:500], "train_images, images"),
+        (ResidualNet(width=4), Split(images.flip(2), labels, "synthetic"), "images"),
+        (ResidualNet(width=4), Split(images, labels.roll(1), "synthetic"), "images"),
         (ResidualNet(width=8), drawn[0], "arguments"),
         (RawNet(), drawn[0], "network, arguments"),
     ):
@@ -310,21 +317,51 @@ def test_a_checkpoint_of_a_network_that_is_not_registered_now(drawn, path, regis
         checkpoints.load_model(path)
 
 
-class Forgets(nn.Linear):  # `depth` is kept nowhere
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+
+
+class Forgets(Small):  # `depth` is kept nowhere
     def __init__(self, depth):
-        super().__init__(784, 10)
+        super().__init__()
 
 
-class Doubles(nn.Linear):
+class Doubles(Small):
     def __init__(self, hidden=4):
-        super().__init__(784, 2 * hidden)
+        super().__init__()
         self.hidden = 2 * hidden  # not as it came: another one would have 16
+        self.more = nn.Linear(4, 2 * hidden)
 
 
-class Asks(nn.Linear):  # for something that no file can hold
+class Asks(Small):  # for something that no file can hold
     def __init__(self, activation):
-        super().__init__(784, 10)
+        super().__init__()
         self.activation = activation
+
+
+class TakesAll(Small):
+    def __init__(self, **options):
+        super().__init__()
+
+
+class Scales(Small):  # a weight stands where the argument should
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+
+class Drawn(Small):  # by chance, and in no state_dict
+    def __init__(self):
+        super().__init__()
+        self.order = torch.randperm(784)
+
+    def forward(self, x):
+        return super().forward(x.flatten(1)[:, self.order])
 
 
 @pytest.mark.parametrize(
@@ -334,9 +371,24 @@ class Asks(nn.Linear):  # for something that no file can hold
         (Doubles, [], "Another Doubles with the arguments {'hidden': 8} is not like the one that"),
         (Asks, [torch.relu], "Asks has activation=<built-in .*Let its arguments be numbers, texts"),
         (Asks, [lambda x: x], "Asks has activation=<function .* which a checkpoint can't hold"),
-        (Asks, [nn.ReLU()], r"Asks has activation=ReLU\(\), which a checkpoint can't hold"),
+        (
+            Asks,
+            [nn.ReLU()],
+            "Asks keeps a ReLU as self.activation, where its argument 'activation'",
+        ),
+        (
+            TakesAll,
+            [],
+            r"^TakesAll takes \*\*options, so nobody knows what .* Name each argument in",
+        ),
+        (
+            Scales,
+            [0.5],
+            "keeps a Parameter as self.scale, .* write self.scale = scale as well, and",
+        ),
+        (Drawn, [], r"like the one .*\(with the same weights it gives other answers\)"),
     ],
-    ids=["forgets", "changes", "function", "lambda", "module"],
+    ids=["forgets", "changes", "function", "lambda", "module", "anything", "weights", "chance"],
 )
 def test_a_network_that_could_not_be_built_again(
     drawn, path, registered, network, arguments, message
@@ -352,6 +404,119 @@ def test_arguments_of_plain_values_are_kept(registered):
     registered(Asks)
     for value in (None, True, 3, 0.5, "relu", [1, 2], (1, 2), {"a": [1]}):
         assert checkpoints.describe(Asks(value))["arguments"] == {"activation": value}
+
+
+def test_arguments_from_numpy_are_kept_as_numbers(drawn, path, registered):
+    registered(Asks)
+    list(fit(Asks(np.int64(3)), drawn, path, epochs=1))
+    ((name, value),) = checkpoints.load_model(path)[1]["arguments"].items()
+    assert (name, value, type(value)) == ("activation", 3, int)
+
+
+def test_a_layer_that_was_put_in_later(drawn, path):
+    net = Net()
+    net.fc2 = nn.Sequential(net.fc2, nn.Softmax(1))
+    with pytest.raises(
+        CourseError, match="Another Net .* is not like .* make its layers in __init"
+    ):
+        fit(net, drawn, path)
+    net = ResidualNet(width=4)
+    net.bn.eps = 0.1  # the weights are the same
+    with pytest.raises(CourseError, match="with the same weights it gives other answers"):
+        fit(net, drawn, path)
+
+
+def test_a_network_is_left_as_it_was(drawn):
+    net = ResidualNet(width=4)
+    net.bn.eval()
+    before, drawn_next = weights_of(net), torch.get_rng_state()
+    checkpoints.describe(net)
+    assert net.training and not net.bn.training and net.block1.bn1.training
+    assert equal(net.state_dict(), before) and torch.equal(torch.get_rng_state(), drawn_next)
+
+
+def test_a_class_of_pytorch(drawn, path):
+    for net in (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), torch.compile(Net())):
+        with pytest.raises(
+            CourseError, match="is a class of PyTorch: write one of your own .*@reg"
+        ):
+            fit(net, drawn, path)
+
+
+def test_a_network_from_before_its_cell_was_run_again(drawn, path, registered):
+    old = registered(own_network())()
+    registered(own_network())
+    with pytest.raises(CourseError, match="Own was defined anew .* Make the network again"):
+        fit(old, drawn, path)
+
+
+def test_a_network_of_the_course_keeps_its_name():
+    with pytest.raises(CourseError, match="^Net is a network of the course. Choose another name"):
+        register(type("Net", (own_network(),), {"__module__": "__main__"}))
+    assert NETWORKS["Net"] is Net
+    register(Net)  # as when its module is loaded again
+
+
+def test_a_mask_may_be_infinite(drawn, path, registered):
+    class Masked(Small):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+
+    list(fit(registered(Masked)(), drawn, path, epochs=1))
+    net, _ = checkpoints.load_model(path)
+    assert net.mask.tolist() == [0, -math.inf]
+
+
+def test_options_that_came_later_have_their_defaults(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1))
+    state = checkpoints.read(path)
+    del state["recipe"]["erase"]
+    checkpoints.write(path, state)
+    assert len(list(fit(new_net(), drawn, path, resume=True, epochs=2))) == 2
+
+
+def test_a_checkpoint_of_another_version(drawn, path):
+    list(fit(new_net(), drawn, path, epochs=1))
+    state = checkpoints.read(path)
+    checkpoints.write(path, state | {"recipe": state["recipe"] | {"cutmix": 0.5}})
+    with pytest.raises(CourseError, match="no checkpoint of this version .*'cutmix'"):
+        checkpoints.load_model(path)
+    checkpoints.write(path, {"architecture": "Net", "best_model": state["best"]["model"]})
+    with pytest.raises(
+        CourseError, match="no checkpoint of this version .*'network'.* Train again"
+    ):
+        checkpoints.load_model(path)
+
+
+def test_a_recipe_of_another_class(drawn, path):
+    @dataclasses.dataclass(frozen=True)
+    class Mine(Recipe):
+        pass
+
+    with pytest.raises(
+        CourseError, match="Mine is another class than Recipe.* Add your options to"
+    ):
+        train.fit(Net(), *drawn, Mine(epochs=1), checkpoint=path, **ON_CPU)
+    assert not path.parent.exists()
+    assert len(list(train.fit(Net(), *drawn, Mine(epochs=1), **ON_CPU))) == 1
+
+
+def test_a_relative_path_counts_from_the_project(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path / "project")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    list(fit(new_net(), drawn, "runs/checkpoint.pt", epochs=1))
+    assert (tmp_path / "project" / "runs" / "checkpoint.pt").is_file()
+    assert checkpoints.load_model("runs/checkpoint.pt")[1]["best"]["epoch"] == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_is_no_checkpoint(drawn, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    with pytest.raises(CourseError, match="is a folder. Name a file in it, such as checkpoint.pt"):
+        fit(new_net(), drawn, name, epochs=1)
 
 
 def test_a_residual_net_of_another_width(drawn, path):

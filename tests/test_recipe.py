@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -47,10 +48,14 @@ def test_every_field_has_a_meaning():
         ("learning_rate", -math.inf, "at least 1e-12 and below inf"),
         ("learning_rate", np.float32("nan"), "at least 1e-12 and below inf"),
         ("learning_rate", [0.1], "of type float"),
+        ("learning_rate", 10**400, "at least 1e-12 and below inf"),
+        ("learning_rate", np.longdouble(10) ** 4000, "at least 1e-12 and below inf"),
         ("momentum", 1.0, "at least 0 and below 1"),
+        ("momentum", Fraction(10**30 - 1, 10**30), "at least 0 and below 1"),  # as a float it is 1
         ("momentum", -0.1, "at least 0 and below 1"),
         ("momentum", math.nan, "at least 0 and below 1"),
         ("nesterov", 1, "of type bool"),
+        ("epochs", np.bool_(True), "of type int"),
         ("nesterov", None, "of type bool"),
         ("weight_decay", -0.1, "at least 0 and below inf"),
         ("weight_decay", math.inf, "at least 0 and below inf"),
@@ -87,6 +92,7 @@ def test_nesterov_needs_momentum():
     ("name", "value", "kept"),
     [
         ("epochs", np.int64(3), 3),
+        ("flip", np.bool_(True), True),
         ("batch_size", np.uint8(150), 150),
         ("learning_rate", np.float32(0.5), 0.5),
         ("learning_rate", np.float64(0.1), 0.1),

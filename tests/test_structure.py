@@ -19,6 +19,7 @@ FLOORS = (
     ("__init__", "errors", "versions"),
     ("storage",),
     ("synthetic",),
+    ("sources",),
     ("data",),
     ("model", "recipe", "history", "images", "device", "evaluate", "confidence", "distributed"),
     ("checkpoints",),
@@ -171,7 +172,7 @@ def test_what_a_student_reads_is_short():
         name: (PACKAGE / f"{name}.py").read_text(encoding="utf-8").count("\n")
         for name in READ_FIRST
     }
-    assert sum(lines.values()) <= 600, lines
+    assert sum(lines.values()) <= 600, f"{lines}: let what few need stand in a module of its own"
 
 
 def test_fit_is_short():

@@ -219,3 +219,11 @@ def test_one_epoch_tells_of_every_update(drawn):
     assert len(seen) == 3  # 200 images: 75, 75 and 50
     assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[2], net.fc2.bias)
     assert 2 < loss < 2.5 and 0 <= accuracy < 0.6
+
+
+def test_without_validation_images_or_a_recipe(drawn):
+    with pytest.raises(CourseError, match="There are no validation images to measure on. Set some"):
+        train.fit(new_net(), drawn[0], drawn[1][:0])
+    for recipe in ({"epochs": 3}, 3):
+        with pytest.raises(CourseError, match="is none. Write, for example, Recipe"):
+            train.fit(new_net(), *drawn, recipe)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from fmnist_lib import checkpoints, evaluate
-from fmnist_lib.data import CLASS_NAMES, SOURCES
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import photo
+from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import paths
 
 OWN = "runs/lesson/checkpoint.pt"  # where notebook 3 keeps the network that it trains

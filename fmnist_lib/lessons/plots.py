@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from fmnist_lib.data import CLASS_NAMES, SOURCES, Split
+from fmnist_lib.data import CLASS_NAMES, Split
+from fmnist_lib.sources import SOURCES
 
 LINES = [
     {"color": "#00429d", "linestyle": "-", "marker": "o"},

@@ -10,11 +10,12 @@ from PIL import Image, ImageDraw
 from fmnist_lib import checkpoints, train
 from fmnist_lib.course import cli, execute
 from fmnist_lib.course import predict as predict_command
-from fmnist_lib.data import CLASS_NAMES, SOURCES
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.errors import CourseError
 from fmnist_lib.evaluate import predict
 from fmnist_lib.lessons import photo
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import paths
 
 

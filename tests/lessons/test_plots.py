@@ -9,8 +9,9 @@ from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from fmnist_lib import confidence, evaluate
-from fmnist_lib.data import CLASS_NAMES, SOURCES
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.lessons import plots
+from fmnist_lib.sources import SOURCES
 
 
 def ablation_runs(source):

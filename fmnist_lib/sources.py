@@ -1,0 +1,42 @@
+"""Where the images come from: the published files, two CSV files, or the stand-in."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from fmnist_lib import synthetic
+from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import csv, download, idx
+
+# By name, as figures and results say it.
+SOURCES = {
+    "zalando": "Fashion-MNIST (Zalando Research)",
+    "csv": "CSV files (not verified)",
+    "synthetic": "GENERATED STAND-IN, not Fashion-MNIST",
+}
+Images = tuple[Tensor, Tensor]  # uint8 [N, 28, 28], and their labels: int64 [N]
+
+
+def read(source: str, root: Path) -> tuple[Images, Images, str]:
+    """The images for training, those for the test, and which of `SOURCES` they come from.
+
+    source, root, errors: see `data.load`.
+    """
+    found = "zalando" if source == "auto" else source
+    if found == "zalando":
+        try:
+            download.ensure(root)
+        except download.DownloadFailed:
+            if source == "zalando":
+                raise
+            found = "synthetic"
+    if found == "zalando":
+        return idx.read_part(root, "train"), idx.read_part(root, "t10k"), found
+    if found == "csv":
+        train, test = (csv.read(root / name) for name in csv.FILES)
+        return train, test, found
+    if found == "synthetic":
+        train, test = synthetic.generate()
+        print(synthetic.NOTICE)
+        return train, test, found
+    raise CourseError(f"source={source!r} is unknown. Choose auto, {', '.join(SOURCES)}.")
