@@ -26,7 +26,7 @@ def choose_device(name: str = "auto") -> torch.device:
         usable = there | {"cuda": there["cuda"] and not reason}
         name = next(kind for kind, available in usable.items() if available)
     kind, _, number = name.partition(":")
-    if kind not in there or (number and not number.isdecimal()):
+    if kind not in there or not re.fullmatch(r"(\d{1,3})?", number):
         raise CourseError(f"device={name!r} is unknown. Choose auto, cpu, cuda, cuda:1 … or mps.")
     if not there[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise CourseError(

@@ -13,7 +13,7 @@ def test_cuda_without_cuda():
         choose_device("cuda")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", ""])
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:99999999999999999999", "cuda:²", ""])
 def test_unknown_device(name):
     with pytest.raises(CourseError, match="is unknown. Choose auto, cpu"):
         choose_device(name)
