@@ -48,6 +48,7 @@ QUICK = {
     "03_train_sgd": {"epochs": 1, "train_images": 3000, "subset_images": 150} | QUICK_RUN,
     "04_confusion_matrix": QUICK_RUN,
     "05_train_better": {
+        "train": True,
         "epochs": 1,
         "train_images": 600,
         "disturbed_images": 300,

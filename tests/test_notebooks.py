@@ -30,7 +30,7 @@ EXPECTED_PARAMETERS = {
     },
     "04_confusion_matrix": {"data_source", "run_folder", "network", "mistakes_shown"},
     "05_train_better": {
-        "data_source", "step", "epochs", "seed", "device", "dtype", "train_images",
+        "data_source", "train", "step", "epochs", "seed", "device", "dtype", "train_images",
         "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
     },
     "06_compare_runs": {"runs_folder", "runs_on"},
