@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 
-import numpy as np
-
 from fmnist_lib.errors import CourseError
 
 
@@ -20,7 +18,7 @@ class Recipe:
     """SGD and what may be added to it; the defaults are the published recipe.
 
     `dataclasses.replace(recipe, seed=1)` is the same recipe with another seed. Raises CourseError
-    when a value makes no sense. Numbers of NumPy are taken, and kept as Python's.
+    when a value makes no sense. Numbers of NumPy and PyTorch are kept as Python's.
     """
 
     epochs: int = option(25, "passes over the training images", 1)
@@ -45,7 +43,7 @@ class Recipe:
         for one in fields(self):
             value, limits = getattr(self, one.name), one.metadata
             kind = {int: Integral, float: Real}.get(one.type, one.type)
-            if isinstance(value, np.generic):
+            if getattr(value, "ndim", None) == 0:  # of NumPy or PyTorch
                 value = value.item()
             if not isinstance(value, kind) or isinstance(value, bool) != (one.type is bool):
                 self._refuse(one.name, f"of type {one.type.__name__}")

@@ -25,13 +25,14 @@ EXPECTED_PARAMETERS = {
     "02_build_cnn": {"data_source", "image_number", "seed"},
     "03_train_sgd": {
         "data_source", "network", "epochs", "batch_size", "learning_rate", "momentum", "seed",
-        "device", "dtype", "train_images", "subset_images", "published_report", "run_folder",
-        "resume",
+        "device", "dtype", "threads", "train_images", "subset_images", "published_report",
+        "run_folder", "resume",
     },
     "04_confusion_matrix": {"data_source", "run_folder", "network", "mistakes_shown"},
     "05_train_better": {
-        "data_source", "train", "step", "epochs", "seed", "device", "dtype", "train_images",
-        "disturbed_images", "open_test", "steps_folder", "finals_folder", "run_folder", "resume",
+        "data_source", "train", "step", "epochs", "seed", "device", "dtype", "threads",
+        "train_images", "disturbed_images", "open_test", "steps_folder", "finals_folder",
+        "run_folder", "resume",
     },
     "06_compare_runs": {"runs_folder", "runs_on"},
     "07_many_processes": {"data_source", "train_images", "processes", "batch_sizes"},
@@ -51,6 +52,13 @@ def notebook(request):
     notebook = nbformat.read(request.param, as_version=4)
     notebook.path = request.param
     return notebook
+
+
+def test_the_package_is_imported_before_pytorch(notebook):
+    """Else the threads of PyTorch don't learn how to wait."""
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    imported = re.findall(r"^(?:import|from) (fmnist_lib|torch)\b", code, flags=re.MULTILINE)
+    assert imported[0] == "fmnist_lib"
 
 
 def test_valid(notebook):

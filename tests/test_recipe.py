@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.recipe import Recipe
@@ -48,6 +49,7 @@ def test_every_field_has_a_meaning():
         ("learning_rate", -math.inf, "at least 1e-12 and below inf"),
         ("learning_rate", np.float32("nan"), "at least 1e-12 and below inf"),
         ("learning_rate", [0.1], "of type float"),
+        ("learning_rate", np.array([0.1]), "of type float"),
         ("learning_rate", 10**400, "at least 1e-12 and below inf"),
         ("learning_rate", np.longdouble(10) ** 4000, "at least 1e-12 and below inf"),
         ("momentum", 1.0, "at least 0 and below 1"),
@@ -93,6 +95,7 @@ def test_nesterov_needs_momentum():
     [
         ("epochs", np.int64(3), 3),
         ("flip", np.bool_(True), True),
+        ("seed", torch.tensor(3), 3),
         ("batch_size", np.uint8(150), 150),
         ("learning_rate", np.float32(0.5), 0.5),
         ("learning_rate", np.float64(0.1), 0.1),

@@ -241,6 +241,31 @@ def check_data() -> Iterator[Finding]:
         yield "ok", "data", f"Fashion-MNIST, MD5 verified, in {place}", ""
 
 
+def check_processor() -> Iterator[Finding]:
+    """How many threads a training would take now, and whether they leave room for others."""
+    import fmnist_lib
+    from fmnist_lib.device import choose_threads, usable_cores
+
+    threads, cores = choose_threads(), usable_cores()
+    found = f"{threads} of {cores} cores would be computed with"
+    wait = {
+        name: os.environ[name]
+        for name in ("OMP_WAIT_POLICY", *fmnist_lib.OPENMP_WAIT)
+        if name in os.environ
+    }
+    if "OMP_NUM_THREADS" in os.environ:
+        yield "ok", "processor", f"{found}, as OMP_NUM_THREADS says", ""
+    elif threads < cores:
+        remedy = "End what is not needed: a video call, say, or kernels of other notebooks."
+        yield "note", "processor", f"{found}: other programs are at work", remedy
+    else:
+        yield "ok", "processor", found, ""
+    if wait != fmnist_lib.OPENMP_WAIT:
+        settings = ", ".join(f"{name}={value}" for name, value in wait.items())
+        remedy = "Unset these if training takes many times as long beside other programs."
+        yield "note", "threads", f"wait as your environment says: {settings}", remedy
+
+
 def check_folders() -> Iterator[Finding]:
     """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
     try:
@@ -306,6 +331,7 @@ CHECKS = {
     "Python": check_python,
     "packages": check_packages,
     "device": check_torch,
+    "processor": check_processor,
     "folders": check_folders,  # before a kernel, which starts in one
     "Jupyter kernel": check_kernel,
     "data": check_data,

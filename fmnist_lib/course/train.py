@@ -16,7 +16,8 @@ import click
 from fmnist_lib.course import command
 from fmnist_lib.recipe import Recipe
 
-OWN = ("out", "data_source", "train_images", "network", "device", "dtype")  # not of the recipe
+# Not of the recipe:
+OWN = ("out", "data_source", "train_images", "network", "device", "dtype", "threads")
 
 
 def recipe_options(function: Callable) -> Callable:
@@ -45,6 +46,9 @@ def recipe_options(function: Callable) -> Callable:
 @click.option("--network", default="Net", show_default=True, help="a class of fmnist_lib.model")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 … or mps")
 @click.option("--dtype", default="auto", help="auto, float32 or bfloat16")
+@click.option(
+    "--threads", default=0, help="of the CPU; 0 (default): as many as other programs leave free"
+)
 @recipe_options
 def train(**options) -> None:
     """Train a network; the same command goes on where it was stopped."""
@@ -72,15 +76,17 @@ def _train(
     network: str,
     device: str,
     dtype: str,
+    threads: int,
 ) -> None:
     import torch
 
     from fmnist_lib import checkpoints, data, distributed, evaluate, runs
-    from fmnist_lib.device import choose_device, choose_dtype
+    from fmnist_lib.device import choose_device, choose_dtype, choose_threads
     from fmnist_lib.model import build
     from fmnist_lib.storage.paths import in_project
     from fmnist_lib.train import fit, measure
 
+    choose_threads(threads)
     loaded = data.load(source=data_source)
     training = loaded.train[:train_images]
     torch.manual_seed(recipe.seed)
