@@ -13,7 +13,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
-from fmnist_lib.lessons.parameters import unknown
+from fmnist_lib.lessons.parameters import check, unknown
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
 
@@ -73,6 +73,29 @@ def effective_parameters(notebook: Path, given: dict | None = None) -> dict:
         given = metadata.get("papermill", {}).get("parameters", {})
     effective = defaults | {name: given[name] for name in given if name in defaults}
     return {name: effective[name] for name in sorted(effective) if name not in NOT_DECISIVE}
+
+
+def check_values(notebook: Path, given: dict) -> None:
+    """Refuse, before anything runs, values that a notebook refuses in its first cells.
+
+    given: what it is to be run with. Raises CourseError.
+    """
+    from fmnist_lib.data import SOURCES  # here: PyTorch takes a second, and not all need it
+    from fmnist_lib.model import NETWORKS
+
+    values = effective_parameters(notebook, given)
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    own = re.findall(r"^class (\w+)", "\n".join(code), re.M)  # a network may be the notebook's
+    check(values, data_source=["auto", *SOURCES], network=[*NETWORKS, *own])
+    declared = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    first = next((source for source in code if "parameters.check(globals()" in source), "")
+    try:
+        exec(compile(first, notebook.name, "exec"), values | {"In": declared})
+    except CourseError:
+        raise
+    except Exception:  # somebody's own cell, which needs more than this: its run will say
+        return
 
 
 def require_kernel() -> None:

@@ -13,12 +13,13 @@ import papermill
 
 from fmnist_lib import data, runs, synthetic
 from fmnist_lib.course.execute import (
+    check_values,
     effective_parameters,
     execute,
     notebooks,
     parse_parameters,
 )
-from fmnist_lib.device import choose_device
+from fmnist_lib.device import choose_device, choose_dtype
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -46,7 +47,9 @@ def run_course(
     given = parse_parameters(list(parameters), known)
     name = name or f"{datetime.now():%Y-%m-%d_%H%M%S}"
     folder = _choose_folder(name, resume)
-    choose_device(given.get("device", "auto"))
+    for path, its_own in inspected.items():
+        check_values(path, {key: given[key] for key in given if key in its_own})
+    choose_dtype(given.get("dtype", "auto"), choose_device(given.get("device", "auto")))
     given["data_source"] = _prepare_data(given.get("data_source", "auto"))
     fewer = STAND_IN_EPOCHS if given["data_source"] == "synthetic" and "epochs" not in given else {}
     if fewer:

@@ -28,6 +28,7 @@ from fmnist_lib import runs
 from fmnist_lib.course.execute import (
     KERNEL,
     QUIET,
+    check_values,
     effective_parameters,
     execute,
     notebooks,
@@ -132,6 +133,7 @@ def plan(
                 f"{job.name!r} can't be the name of a folder: values may have letters, digits and "
                 "_ . + -, and 200 characters in all."
             )
+        check_values(notebook, job.parameters)
     return jobs
 
 

@@ -9,9 +9,11 @@ the one with the defaults, and only warns of a name that stands in neither.
 import ast
 import difflib
 from collections.abc import Collection, Iterable
+from dataclasses import fields
 from numbers import Integral, Real
 
 from fmnist_lib.errors import CourseError
+from fmnist_lib.recipe import Recipe
 
 # The annotation of a parameter: of which type its value is, and how to say that.
 KINDS = {
@@ -25,9 +27,10 @@ KINDS = {
 def check(namespace: dict, **allowed: Collection) -> None:
     """Refuse parameters that a notebook does not know, or of another type than it declares.
 
-    namespace: `globals()` of the notebook, with IPython's list of inputs, `In`; without one nothing
-    is known, and nothing refused. allowed: for some of the parameters, their values, as a range or
-    any other collection. Raises CourseError.
+    A parameter that is called like an option of `Recipe` has its limits, too. namespace:
+    `globals()` of the notebook, with IPython's list of inputs, `In`; without one nothing is known,
+    and nothing refused. allowed: for some of the parameters, their values, as a range or any other
+    collection. Raises CourseError.
     """
     inputs = [*namespace.get("In", ()), "", ""]
     cells = [_assigned(source) for source in inputs]
@@ -44,6 +47,8 @@ def check(namespace: dict, **allowed: Collection) -> None:
     for name, values in allowed.items():
         if name in namespace and namespace[name] not in values:
             raise CourseError(f"{name}={namespace[name]!r} is not {_among(values)}. Correct it.")
+    options = {one.name for one in fields(Recipe)} & declared.keys() & namespace.keys()
+    Recipe(**{name: namespace[name] for name in options})
 
 
 def unknown(name: str, known: Iterable[str]) -> CourseError:

@@ -41,6 +41,33 @@ def test_wrong_parameters(name, text, message):
         execute.parse_parameters([(name, text)], KNOWN)
 
 
+def own_notebook(folder, *sources):
+    """A notebook of somebody, with the parameters of the course's and these cells behind them."""
+    first = new_code_cell('network: str = "Net"\nseed: int = 0', metadata={"tags": ["parameters"]})
+    cells = [first, *map(new_code_cell, sources)]
+    kernel = {"name": "python3", "display_name": "Python", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), folder / "own.ipynb")
+    return folder / "own.ipynb"
+
+
+def test_a_network_of_the_notebooks_own_is_known(tmp_path):
+    path = own_notebook(tmp_path, "@register\nclass Mine(nn.Module):\n    pass")
+    execute.check_values(path, {"network": "Mine"})
+    with pytest.raises(CourseError, match="network='Yours' is not one of Net, .*, Mine. Correct"):
+        execute.check_values(path, {"network": "Yours"})
+
+
+@pytest.mark.parametrize("cell", ["%matplotlib inline", "unheard_of", "import unheard_of"])
+def test_a_cell_that_can_not_be_looked_at_is_left_to_the_run(tmp_path, cell):
+    path = own_notebook(tmp_path, f"{cell}\nparameters.check(globals(), seed=[1])")
+    execute.check_values(path, {"seed": 5})
+
+
+def test_the_defaults_of_every_notebook_pass():
+    for path in execute.notebooks():
+        execute.check_values(path, {})
+
+
 def test_every_parameter_has_a_type_and_a_meaning():
     for path in execute.notebooks():
         for name, spec in papermill.inspect_notebook(path).items():

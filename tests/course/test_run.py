@@ -203,10 +203,18 @@ def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsy
         (["-p", "learning_rat", "1"], "Did you mean learning_rate?"),
         (["-p", "epochs", "many"], "epochs='many' is not of type int"),
         (["-p", "device", "gpu"], "device='gpu' is unknown"),
-        (["-p", "data_source", "mnist"], "source='mnist' is unknown"),
+        (["-p", "dtype", "float16"], "dtype='float16' is unknown"),
+        (["-p", "data_source", "mnist"], "data_source='mnist' is not one of auto, zalando, csv"),
+        (["-p", "epochs", "0"], "epochs=0 is not at least 1"),
+        (["-p", "learning_rate", "nan"], "learning_rate=nan is not at least"),
+        (["-p", "network", "Nope"], "network='Nope' is not one of Net, RawNet, "),
+        (["-p", "step", "nope"], "step='nope' is not one of raw, normalise, "),
+        (["-p", "test_queries", "1"], "test_queries=1 is not from 100 to 10,000"),
+        (["-p", "train_images", "500"], "600 in batch_sizes='75,600' is not from 2 to 500"),
     ],
 )
-def test_a_run_refuses_before_it_starts(project, capsys, arguments, message):
+def test_a_run_refuses_before_it_starts(project, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr(run, "execute", None)  # no notebook is run
     assert cli.main(["run", "--name", "never", *arguments]) == 1
     assert message in capsys.readouterr().err
     assert not (project / "runs").exists()

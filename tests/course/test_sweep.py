@@ -79,6 +79,9 @@ def test_the_product_of_all_values():
         ([], "No parameter to vary"),
         ([("run_folder", "x")], "run_folder is set for each run"),
         ([("device", "../cpu")], "can't be the name of a folder"),
+        ([("epochs", "1,0")], "epochs=0 is not at least 1"),
+        ([("network", "Net,Nope")], "network='Nope' is not one of Net, RawNet, "),
+        ([("data_source", "mnist")], "data_source='mnist' is not one of auto, zalando"),
     ],
 )
 def test_a_wrong_parameter_stops_the_sweep_before_any_run(parameters, message, tmp_path):
@@ -166,15 +169,15 @@ def test_a_missing_file(tmp_path):
 
 def test_a_failed_run_is_reported_and_the_others_go_on(quick, tmp_path, capsys):
     out = tmp_path / "out"
-    options = [text for pair in QUICK if pair[0] != "epochs" for text in ("-p", *pair)]
-    arguments = ["sweep", str(NOTEBOOK), *options, "-p", "epochs", "0,1", "--out", str(out)]
+    options = [text for pair in QUICK for text in ("-p", *pair)]
+    arguments = ["sweep", str(NOTEBOOK), *options, "-p", "batch_size", "75,601", "--out", str(out)]
     assert cli.main(arguments) == 1
     printed = capsys.readouterr()
-    assert "epochs=0 is not at least 1" in printed.out
+    assert "batch_size=601 is more than the 600 training images" in printed.out
     assert "1 of 2 runs failed" in printed.err
     assert "failed   data_source=csv" in printed.out
     (done,) = complete(out)
-    assert "epochs=1" in done
+    assert "batch_size=75" in done
     (failed,) = (out / sweep.FAILED).iterdir()
     assert {path.name for path in failed.iterdir()} == {"03_train_sgd.ipynb", "log.txt"}
     assert not (out / sweep.UNFINISHED).exists()

@@ -1,6 +1,7 @@
 """Parameters: the first cell that runs refuses what a notebook does not take."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -51,7 +52,7 @@ def run_first_cells(stem, **given):
 @pytest.mark.parametrize("stem", NOTEBOOKS)
 def test_every_notebook_checks_its_parameters_right_after_the_imports(stem):
     _, imports = first_cells(stem)
-    statements = imports.partition("\n\nparameters.check(globals()")
+    statements = imports.partition("\nparameters.check(globals()")
     assert statements[1] and "load(" not in imports
     assert all(line.startswith(("import ", "from ", "")) for line in statements[0].splitlines())
 
@@ -94,6 +95,10 @@ LIMITS = [
     ("01_explore_data", "test_queries", -5, "is not from"),
     ("01_explore_data", "test_queries", 10_001, "is not from"),
     ("02_build_cnn", "seed", 2**63, f"seed={2**63} is not from -9,223,"),
+    ("03_train_sgd", "epochs", 0, "epochs=0 is not at least 1"),
+    ("03_train_sgd", "momentum", 1.0, "momentum=1.0 is not at least 0 and below 1"),
+    ("05_train_better", "epochs", -1, "epochs=-1 is not at least 1"),
+    ("05_train_better", "step", "nope", "step='nope' is not one of raw, normalise, "),
     ("04_confusion_matrix", "mistakes_shown", 0, "is not from 1 to 1,000"),
     ("06_compare_runs", "runs_on", "zalnado", "is not one of auto, zalando, csv, synthetic"),
     ("07_many_processes", "train_images", 0, "is not from 1 to 55,000"),
@@ -114,6 +119,13 @@ def test_values_out_of_range_are_refused(stem, name, value, message):
     with pytest.raises(CourseError) as error:
         run_first_cells(stem, **{name: value})
     assert message in str(error.value)
+
+
+def test_the_steps_that_are_known_are_those_that_the_notebook_takes():
+    cells = nbformat.read(NOTEBOOKS["05_train_better"], as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    taken = re.findall(r'^steps(?:\[| = \{)"(.+?)"', code, re.M)
+    assert run_first_cells("05_train_better")["known"].split() == taken
 
 
 def test_the_processes_are_compared_with_one():
