@@ -12,6 +12,7 @@ from pathlib import Path
 from fmnist_lib.errors import CourseError
 
 QUIZ = Path(__file__).with_name("quiz.yaml")
+MARK = "**Quiz"  # how the cell of a question begins
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,56 @@ class Question:
 
 @functools.cache
 def by_notebook() -> dict[str, dict[str, Question]]:
-    """The questions by notebook (its stem) and name, in the order of `quiz.yaml`."""
+    """The questions by notebook (its stem) and name, in the order of `quiz.yaml`.
+
+    Raises CourseError when that is no YAML, or a question in it is not complete.
+    """
     import yaml  # here, and read late: every notebook imports this module, and asks at its end
 
-    written = yaml.safe_load(QUIZ.read_text(encoding="utf-8"))
+    try:
+        written = yaml.safe_load(QUIZ.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CourseError(f"{QUIZ} is no YAML: {error}. Correct it there.") from error
     return {
         stem: {
-            name: Question(
-                question=each["question"],
-                options={letter: Option(**option) for letter, option in each["options"].items()},
-                right=each["right"],
-            )
-            for name, each in questions.items()
+            name: _question(each, f"quiz.yaml, {stem}, {name}")
+            for name, each in _dict(questions, f"quiz.yaml, {stem}").items()
         }
-        for stem, questions in written.items()
+        for stem, questions in _dict(written, "quiz.yaml").items()
     }
+
+
+def _question(written, where: str) -> Question:
+    text, options, right = _values(written, where, question=str, options=dict, right=str)
+    made = {
+        letter: Option(*_values(option, f"{where}, option {letter}", text=str, reason=str))
+        for letter, option in options.items()
+    }
+    if right not in made:
+        letters = ", ".join(map(str, made))
+        raise CourseError(
+            f"{where}: `right: {right}` is none of its options, {letters}. Write one."
+        )
+    return Question(text, made, right)
+
+
+def _values(written, where: str, **kinds: type) -> list:
+    """The values of these keys, in their order; CourseError unless these are there, and alone."""
+    _dict(written, where)
+    for key in written:
+        if key not in kinds:
+            raise CourseError(f"{where} has an entry {key!r}. Expected are {', '.join(kinds)}.")
+    for key, kind in kinds.items():
+        if not isinstance(written.get(key), kind) or not written[key]:
+            form = "a text" if kind is str else "the letters with their answers"
+            raise CourseError(f"{where} has no `{key}`. Write it there: {form}.")
+    return [written[key] for key in kinds]
+
+
+def _dict(written, where: str) -> dict:
+    if not isinstance(written, dict):
+        raise CourseError(f"{where} should have entries, each with a name, and is {written!r}.")
+    return written
 
 
 @functools.cache
@@ -79,7 +115,7 @@ def check(name: str, answer: str) -> None:
 def as_markdown(number: int, question: Question) -> str:
     """The text of the cell in which a question stands, as number so and so of its notebook."""
     options = (f"- {letter}) {option.text}" for letter, option in question.options.items())
-    return f"**Quiz {number}.** {question.question}\n\n" + "\n".join(options)
+    return f"{MARK} {number}.** {question.question}\n\n" + "\n".join(options)
 
 
 def write_into(notebook: dict, stem: str) -> None:
@@ -87,17 +123,19 @@ def write_into(notebook: dict, stem: str) -> None:
 
     notebook: as nbformat reads it. stem: under which its questions stand in `quiz.yaml`. Raises
     CourseError when a cell tagged `quiz` asks none, or one that does not stand there, or when the
-    cell before it is no text.
+    cell before it is no Markdown that begins with "**Quiz": nothing else is written over.
     """
     before, number = None, 0
     for cell in notebook["cells"]:
         if "quiz" in cell["metadata"].get("tags", []):
             number += 1
             asked = re.search(r"""quiz\.check\(\s*["'](.+?)["']""", cell["source"])
-            if not asked or not before or before["cell_type"] != "markdown":
+            is_text = before and before["cell_type"] == "markdown"
+            if not asked or not is_text or not before["source"].startswith(MARK):
                 raise CourseError(
                     f'Cell {number} tagged "quiz" of {stem} should call quiz.check("NAME", answer) '
-                    "and stand behind a Markdown cell, into which its question is written."
+                    f'and stand behind a Markdown cell that begins with "{MARK}", into which its '
+                    "question is written. Put one there."
                 )
             name = asked[1]
             if name not in by_notebook().get(stem, {}):

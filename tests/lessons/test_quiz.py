@@ -91,6 +91,14 @@ NOT_A_QUIZ = {
     "nothing": [TEXT, code("")],
     "no cell before it": [code('quiz.check("rows", answer)')],
     "code before it": [nbformat.v4.new_code_cell("x = 1"), code('quiz.check("rows", answer)')],
+    "a heading before it": [
+        nbformat.v4.new_markdown_cell("## Quiz"),
+        code('quiz.check("rows", answer)'),
+    ],
+    "other text before it": [
+        nbformat.v4.new_markdown_cell("Why?"),
+        code('quiz.check("rows", answer)'),
+    ],
     "two in a row": [TEXT, code('quiz.check("rows", answer)'), code('quiz.check("rows", answer)')],
 }
 
@@ -101,8 +109,11 @@ def test_a_cell_that_is_no_quiz_is_refused(name):
     notebook = nbformat.v4.new_notebook(cells=cells)
     with pytest.raises(CourseError, match=r'Cell \d tagged "quiz" of 04_confusion_matrix should'):
         quiz.write_into(notebook, "04_confusion_matrix")
-    assert all(cell.source == old.source for cell, old in zip(notebook.cells, NOT_A_QUIZ[name])
-               if cell.cell_type == "code")  # fmt: skip
+    changed = [
+        cell.source for cell, old in zip(notebook.cells, NOT_A_QUIZ[name])
+        if cell.source != old.source
+    ]  # fmt: skip
+    assert all(source.startswith("**Quiz 1.** ") for source in changed)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +128,60 @@ def test_a_call_may_be_written_otherwise(call):
 def test_a_question_of_no_such_name():
     with pytest.raises(CourseError, match="quiz.yaml has no question 'row'. Known are: "):
         quiz.check("row", "a")
+
+
+def altered(change):
+    """A question of `quiz.yaml` as text, after a change."""
+    written = {
+        "question": "Which?",
+        "options": {letter: {"text": "This.", "reason": "So."} for letter in "abc"},
+        "right": "a",
+    }
+    change(written)
+    return yaml.safe_dump({"02_build_cnn": {"sharing": written}})
+
+
+WHERE = "quiz.yaml, 02_build_cnn, sharing"
+BAD = {
+    "no YAML": ("a: [1", "quiz.yaml is no YAML: while parsing"),
+    "nothing": ("", "^quiz.yaml should have entries, each with a name, and is None.$"),
+    "a list": ("02_build_cnn: [1]", r"^quiz.yaml, 02_build_cnn should have entries, .* is \[1\].$"),
+    "a text": ("02_build_cnn: {sharing: x}", f"^{WHERE} should have entries, .* is 'x'.$"),
+    "no question": (altered(lambda q: q.pop("question")), f"^{WHERE} has no `question`. Write it"),
+    "no options": (altered(lambda q: q.pop("options")), f"^{WHERE} has no `options`. .* letters"),
+    "no right letter": (altered(lambda q: q.pop("right")), f"^{WHERE} has no `right`. Write it"),
+    "another letter": (
+        altered(lambda q: q.update(right="d")),
+        f"^{WHERE}: `right: d` is none of its options, a, b, c. Write one.$",
+    ),
+    "a key more": (
+        altered(lambda q: q.update(righ="a")),
+        f"^{WHERE} has an entry 'righ'. Expected are question, options, right.$",
+    ),
+    "no reason": (
+        altered(lambda q: q["options"]["b"].pop("reason")),
+        f"^{WHERE}, option b has no `reason`. Write it there: a text.$",
+    ),
+    "an empty reason": (
+        altered(lambda q: q["options"]["b"].update(reason="")), f"^{WHERE}, option b has no `rea"
+    ),
+    "an option that is a text": (
+        altered(lambda q: q["options"].update(c="This.")), f"^{WHERE}, option c should have entries"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_file_that_is_not_complete(name, tmp_path, monkeypatch):
+    text, message = BAD[name]
+    (tmp_path / "quiz.yaml").write_text(text)
+    monkeypatch.setattr(quiz, "QUIZ", tmp_path / "quiz.yaml")
+    quiz.by_notebook.cache_clear()
+    try:
+        with pytest.raises(CourseError, match=message):
+            quiz.by_notebook()
+    finally:
+        quiz.by_notebook.cache_clear()
 
 
 def test_a_notebook_without_quiz_is_left_alone():
