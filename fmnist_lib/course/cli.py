@@ -19,6 +19,7 @@ def fmnist() -> None:
 
 
 fmnist.add_command(train)
+FOLDER = command.Folder()
 PARAMETER = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
 
 
@@ -38,7 +39,7 @@ def run(name, parameters, resume) -> None:
 @click.option(
     "-p", "parameters", **PARAMETER, help="its values: -p seed 0:5 -p learning_rate 0.01,0.1"
 )
-@click.option("--out", help="folder that gets one folder a run; complete ones are kept")
+@click.option("--out", type=FOLDER, help="that gets one folder a run; complete ones are kept")
 @click.option("--workers", default=1, show_default=True, help="runs at a time")
 @click.option("--threads", type=int, help="of each run (default: all, divided)")
 @click.option("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
@@ -79,7 +80,7 @@ def predict(files, checkpoint, network) -> int:
 
 
 @fmnist.command()
-@click.argument("folder")
+@click.argument("folder", type=FOLDER)
 def csv(folder) -> None:
     """Write the data into FOLDER as two CSV files of 785 columns."""
     from fmnist_lib import data
@@ -92,7 +93,9 @@ def csv(folder) -> None:
 
 
 @fmnist.command()
-@click.option("--out", default="my_notebooks", show_default=True, help="what is there is kept")
+@click.option(
+    "--out", type=FOLDER, default="my_notebooks", show_default=True, help="what is there is kept"
+)
 def student(out) -> None:
     """Write the notebooks as students get them, without solutions."""
     from fmnist_lib.course.student import write_student_notebooks
@@ -105,7 +108,7 @@ def student(out) -> None:
 @click.option("--for", "audience", type=click.Choice(("student", "instructor")))
 @click.option("--format", "form", type=click.Choice(("ipynb", "html", "pdf", "slides")))
 @click.option("--blank", is_flag=True, help="students get no outputs at all")
-@click.option("--out", default="handouts", show_default=True, help="folder")
+@click.option("--out", type=FOLDER, default="handouts", show_default=True)
 def handouts(notebook, audience, form, blank, out) -> None:
     """Make student and instructor versions, as .ipynb, HTML, PDF and slides."""
     from fmnist_lib.course import handouts

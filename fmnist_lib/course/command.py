@@ -7,6 +7,17 @@ import click
 from fmnist_lib.errors import CourseError
 
 
+class Folder(click.ParamType):
+    """The name of a folder, which is not empty: an empty one would be the project's own."""
+
+    name = "folder"
+
+    def convert(self, value, param, context):
+        if not str(value).strip():
+            self.fail("The name of a folder is empty. Give one, such as runs/mine.", param, context)
+        return value
+
+
 def run(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
     """Run a command on arguments (default: those of the process); returns the exit status.
 

@@ -34,6 +34,14 @@ def notebooks() -> list[Path]:
     return found
 
 
+def named(paths: list[Path], part: str) -> list[Path]:
+    """Those notebooks that have a text in their name; CourseError when none has."""
+    if not (found := [path for path in paths if part in path.name]):
+        names = ", ".join(path.stem for path in paths)
+        raise CourseError(f"No notebook has {part!r} in its name. There are: {names}.")
+    return found
+
+
 def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict:
     """Turn ("epochs", "2") into {"epochs": 2} by the types that the notebooks declare.
 

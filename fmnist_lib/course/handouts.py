@@ -23,7 +23,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
 from fmnist_lib.course import printing, student
-from fmnist_lib.course.execute import notebooks
+from fmnist_lib.course.execute import named, notebooks
 from fmnist_lib.course.printing import Printer
 from fmnist_lib.course.student import leaks, read_notebook, student_version, without_solution
 from fmnist_lib.errors import CourseError
@@ -142,9 +142,7 @@ def build(
     out = in_project(out)
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise CourseError(f'{missing[0]} is not installed: pip install -e ".[handouts]"')
-    sources = [path for path in notebooks() if only in path.name]
-    if not sources:
-        raise CourseError(f"No notebook has {only!r} in its name.")
+    sources = named(notebooks(), only)
     wanted = []
     for path in sources:
         for audience in audiences:

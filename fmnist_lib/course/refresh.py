@@ -9,7 +9,7 @@ import nbclient
 import nbformat
 
 from fmnist_lib import data
-from fmnist_lib.course.execute import KERNEL, QUIET, notebooks
+from fmnist_lib.course.execute import KERNEL, QUIET, named, notebooks
 from fmnist_lib.device import choose_device, device_name
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import quiz
@@ -23,12 +23,18 @@ def refresh(only: str = "") -> None:
 
     only: part of a notebook's name, to refresh just that one. The text of the quiz comes from
     `lessons/quiz.yaml`; the measured time is written into the line of the notebook that begins with
-    "Running all cells". A notebook is replaced only when all its cells ran.
+    "Running all cells". A notebook is replaced only when all its cells ran. Raises CourseError when
+    no notebook is meant, and when the quiz can't be written into one.
     """
+    chosen = named(notebooks(), only)
+    stems = [path.stem for path in notebooks()]
+    if strange := [stem for stem in quiz.by_notebook() if stem not in stems]:
+        raise CourseError(
+            f"quiz.yaml has questions under {strange[0]!r}, and no notebook is called so. Put them "
+            f"under one of {', '.join(stems)}."
+        )
     data.load(source="zalando")  # the stored outputs must be about the real data
-    for path in notebooks():
-        if only not in path.name:
-            continue
+    for path in chosen:
         print(f"\n{path.name}", flush=True)
         notebook = nbformat.read(path, as_version=4)
         quiz.write_into(notebook, path.stem)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import click
 
 from fmnist_lib.course import command
+from fmnist_lib.errors import CourseError
 from fmnist_lib.recipe import Recipe
 
 # Not of the recipe:
@@ -38,13 +39,17 @@ def recipe_options(function: Callable) -> Callable:
 
 
 @click.command("train")
-@click.option("--out", required=True, help="folder for checkpoint.pt and metrics.json")
+@click.option(
+    "--out", type=command.Folder(), required=True, help="for checkpoint.pt and metrics.json"
+)
 @click.option("--data-source", default="auto", help="auto, zalando, csv or synthetic")
 @click.option(
     "--train-images", type=click.IntRange(1), default=55_000, show_default=True, help="how many"
 )
 @click.option("--network", default="Net", show_default=True, help="a class of fmnist_lib.model")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 … or mps")
+@click.option(
+    "--device", default="auto", help="auto, cpu, cuda, cuda:1 … or mps; not under torchrun"
+)
 @click.option("--dtype", default="auto", help="auto, float32 or bfloat16")
 @click.option(
     "--threads", default=0, help="of the CPU; 0 (default): as many as other programs leave free"
@@ -57,7 +62,7 @@ def train(**options) -> None:
 
     recipe = Recipe(**{name: options[name] for name in options if name not in OWN})
     try:
-        options["device"] = distributed.join() or options["device"]
+        options["device"] = _device(options["device"], distributed.join())
         _train(recipe, **{name: options[name] for name in OWN})
         distributed.wait_for_all()
     except KeyboardInterrupt:
@@ -66,6 +71,16 @@ def train(**options) -> None:
         raise
     finally:
         distributed.leave()
+
+
+def _device(asked: str, given: str | None) -> str:
+    """The device of this process: under torchrun that which it is given there, for all alike."""
+    if given and asked not in ("auto", given, given.partition(":")[0]):
+        raise CourseError(
+            f"--device {asked} can't be chosen under torchrun, where this process computes on "
+            f"{given}. Leave it out; CUDA_VISIBLE_DEVICES= before the command hides GPUs."
+        )
+    return given or asked
 
 
 def _train(

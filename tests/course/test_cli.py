@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from fmnist_lib.course import cli
@@ -38,6 +39,15 @@ def test_a_bad_csv_ends_with_one_paragraph_and_a_status(tmp_path, drawn):
     assert done.returncode == 1
     assert "line 2: label 1" in done.stderr and "Labels are 0 to 9" in done.stderr
     assert "Traceback" not in done.stderr and "\n" not in done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    "command", ["sweep notebooks/03_train_sgd.ipynb -p seed 1", "student", "handouts", "train"]
+)
+def test_a_folder_without_a_name(command, capsys):
+    """Else it would be the project's own."""
+    assert cli.main([*command.split(), "--out", ""]) == 2
+    assert "'--out': The name of a folder is empty. Give one" in capsys.readouterr().err
 
 
 def test_csv_command(data_folder, tmp_path, monkeypatch, capsys, drawn):

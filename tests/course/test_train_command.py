@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from fmnist_lib import checkpoints, runs
+from fmnist_lib import checkpoints, distributed, runs
 from fmnist_lib.course import cli
-from fmnist_lib.course.train import train
+from fmnist_lib.course.train import _device, train
 from fmnist_lib.recipe import Recipe
 
 QUICK = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
@@ -61,6 +61,30 @@ def test_a_training_writes_its_result_and_goes_on(quick, tmp_path, capsys):
 def test_a_value_that_makes_no_sense(quick, tmp_path, capsys, options, message):
     assert cli.main(["train", "--out", str(tmp_path / "new"), *QUICK, *options]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", ["cuda", "mps", "cuda:1", "gpu"])
+def test_under_torchrun_a_process_has_its_device(quick, monkeypatch, tmp_path, capsys, asked):
+    monkeypatch.setattr(distributed, "join", lambda: "cpu")
+    assert cli.main(["train", "--out", str(tmp_path / "new"), *QUICK, "--device", asked]) == 1
+    said = capsys.readouterr().err
+    assert f"--device {asked} can't be chosen under torchrun" in said and "computes on cpu" in said
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "asked, given, device",
+    [
+        ("auto", None, "auto"),
+        ("cuda", None, "cuda"),
+        ("auto", "cuda:1", "cuda:1"),
+        ("cuda", "cuda:1", "cuda:1"),
+        ("cuda:1", "cuda:1", "cuda:1"),
+        ("cpu", "cpu", "cpu"),
+    ],
+)
+def test_the_device_of_a_process(asked, given, device):
+    assert _device(asked, given) == device
 
 
 @pytest.mark.parametrize(
