@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from conftest import traces_of_this_machine, write_run
 
-from fmnist_lib.course import execute, refresh
+from fmnist_lib.course import execute
 from fmnist_lib.errors import CourseError
 
 ROOT = Path(__file__).parent.parent
@@ -289,18 +289,6 @@ def test_runs_on_data_that_none_was_made_on(monkeypatch, drawn, tmp_path):
     with pytest.raises(CourseError, match="runs_on='csv' is not one of auto, synthetic"):
         folder = str(tmp_path)
         run_cells("06_compare_runs", "c06-06", runs_folder=folder, runs_on="csv")
-
-
-def test_a_widget_leaves_its_figure_only():
-    view = nbformat.v4.new_output(
-        "display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
-    )
-    figure = nbformat.v4.new_output("display_data", {"image/png": "iVBORw=="})
-    cells = [nbformat.v4.new_markdown_cell("text")]
-    cells.append(nbformat.v4.new_code_cell("play()", outputs=[figure, view]))
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    refresh.remove_widgets(notebook)
-    assert notebook.cells[1].outputs == [figure]
 
 
 def test_no_cell_is_skipped_or_excused(notebook):

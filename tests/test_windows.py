@@ -17,10 +17,10 @@ TESTS = Path(__file__).parent
 # PYTHONPATH=tests/windows:. PYTHONIOENCODING=cp1252 SIMULATED_WINDOWS=1 pytest -o addopts=
 LONG = [
     "course/test_cli.py", "course/test_console.py", "course/test_doctor.py",
-    "course/test_handouts.py", "course/test_printing.py", "course/test_run.py",
-    "course/test_sweep.py", "course/test_train_command.py", "lessons/test_plots.py",
-    "lessons/test_torchrun.py", "test_browser.py", "test_determinism.py", "test_distributed.py",
-    "test_notebooks.py", "test_setup.py",
+    "course/test_handouts.py", "course/test_printing.py", "course/test_refresh.py",
+    "course/test_run.py", "course/test_sweep.py", "course/test_train_command.py",
+    "lessons/test_plots.py", "lessons/test_torchrun.py", "test_browser.py", "test_determinism.py",
+    "test_distributed.py", "test_notebooks.py", "test_setup.py",
 ]  # fmt: skip
 WINDOWS = {
     "PYTHONPATH": os.pathsep.join([str(TESTS / "windows"), os.environ.get("PYTHONPATH", "")]),

@@ -140,23 +140,3 @@ def test_a_reader_that_has_seen_enough():
     pipe = '"$0" -c "$1" | head -c 1'
     done = subprocess.run(["sh", "-c", pipe, sys.executable, many], capture_output=True, timeout=60)
     assert len(done.stdout) == 1 and b"Traceback" not in done.stderr, done.stderr
-
-
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "/somebody/else"),
-                                   FileNotFoundError(2, "No such file", "/gone"),
-                                   IsADirectoryError(21, "Is a directory", "/folder")])  # fmt: skip
-def test_a_file_that_the_system_refuses(capsys, error):
-    def fails():
-        raise error
-
-    assert command.run(click.Command("say", callback=fails), "say", []) == 1
-    said = capsys.readouterr().err
-    assert f"say: {error.filename}: {error.strerror}. See that" in said and said.count("\n") == 1
-
-
-def test_an_error_of_no_file_is_not_hidden():
-    def fails():
-        raise OSError("a fault of the program")
-
-    with pytest.raises(OSError, match="a fault"):
-        command.run(click.Command("say", callback=fails), "say", [])
