@@ -4,6 +4,7 @@
 class CourseError(Exception):
     """Says in one paragraph what is wrong and what to do about it.
 
-    Every function of `fmnist_lib` that refuses its input raises this class; the `fmnist` command
-    prints the paragraph and exits with status 1.
+    Every function of `fmnist_lib` that refuses its input raises this class, but for
+    `synthetic.generate`, whose arguments come from no user: it raises ValueError. The `fmnist`
+    command prints the paragraph and exits with status 1.
     """

@@ -15,6 +15,7 @@ import pytest
 from conftest import traces_of_this_machine, write_run
 
 from fmnist_lib.course import execute
+from fmnist_lib.data import SOURCES
 from fmnist_lib.errors import CourseError
 
 ROOT = Path(__file__).parent.parent
@@ -98,6 +99,12 @@ def test_parameters(notebook):
     (cell,) = tagged(notebook, "parameters")
     names = set(re.findall(r"^(\w+):", cell.source, flags=re.M))
     assert names == EXPECTED_PARAMETERS[notebook.path.stem]
+
+
+def test_the_comment_of_data_source_names_every_source(notebook):
+    (cell,) = tagged(notebook, "parameters")
+    for comment in re.findall(r"^data_source: .*#(.*)", cell.source, flags=re.M):
+        assert {"auto", *SOURCES} <= set(re.findall(r"\w+", comment)), comment
 
 
 def reads_and_writes(body):

@@ -12,6 +12,7 @@ import pytest
 from fmnist_lib import checkpoints, distributed, runs
 from fmnist_lib.course import cli
 from fmnist_lib.course.train import _device, train
+from fmnist_lib.data import SOURCES
 from fmnist_lib.recipe import Recipe
 
 QUICK = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
@@ -29,6 +30,13 @@ def test_every_field_of_the_recipe_is_an_option_with_its_meaning(capsys):
     for one in dataclasses.fields(Recipe):
         assert f"--{one.name.replace('_', '-')}" in printed
         assert one.metadata["meaning"] in printed
+
+
+def test_the_help_names_every_source(monkeypatch, capsys):
+    monkeypatch.setitem(SOURCES, "mine", "My own images")
+    assert cli.main(["train", "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"one of auto, {', '.join(SOURCES)}" in printed
 
 
 def test_options_become_the_recipe():
