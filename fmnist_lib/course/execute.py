@@ -113,6 +113,24 @@ def require_kernel() -> None:
         raise CourseError(f"The Jupyter kernel can't start: {found}. Remedy: {remedy}")
 
 
+def run_cells(
+    notebook: nbformat.NotebookNode | Path, output: Path, parameters: dict, **options
+) -> None:
+    """Execute a notebook through papermill, in the kernel of this Python; raises what that raises.
+
+    options: of `papermill.execute_notebook`.
+    """
+    require_kernel()
+    papermill.execute_notebook(
+        notebook,
+        output,
+        parameters=parameters,
+        kernel_name=KERNEL,
+        extra_arguments=QUIET,
+        **options,
+    )
+
+
 def execute(
     source: Path,
     output: Path,
@@ -120,22 +138,13 @@ def execute(
     notebook: nbformat.NotebookNode | None = None,
     **options,
 ) -> None:
-    """Execute a notebook through papermill; CourseError when it can't begin or a cell fails.
+    """Execute a notebook as `run_cells` does; CourseError when it can't begin or a cell fails.
 
-    notebook: what is executed in place of what stands in `source`. options: of
-    `papermill.execute_notebook`.
+    notebook: what is executed in place of what stands in `source`.
     """
-    require_kernel()
     try:
         with atomic.writing(output):
-            papermill.execute_notebook(
-                notebook or source,
-                output,
-                parameters=parameters,
-                kernel_name=KERNEL,
-                extra_arguments=QUIET,
-                **options,
-            )
+            run_cells(notebook or source, output, parameters, **options)
     except PapermillExecutionError as error:
         raise CourseError(
             f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue} "

@@ -26,17 +26,15 @@ from tqdm import tqdm
 
 from fmnist_lib import runs
 from fmnist_lib.course.execute import (
-    KERNEL,
-    QUIET,
     check_values,
     effective_parameters,
     execute,
     notebooks,
     parse_parameters,
-    require_kernel,
+    run_cells,
     shorten_paths,
 )
-from fmnist_lib.course.student import read_notebook, student_version
+from fmnist_lib.course.student import ASKING, read_notebook, student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -123,6 +121,7 @@ def plan(
     if "run_folder" not in known:
         raise CourseError(f"{notebook.name} has no parameter run_folder, so no result to compare.")
     grid = read_values(parameters, known)
+    _without_lesson(notebook)  # which refuses what it must
     jobs = [
         Job(str(notebook), str(out), dict(zip(grid, values)), threads)
         for values in itertools.product(*grid.values())
@@ -306,16 +305,13 @@ def run_job(job: Job) -> str | None:
 def _execute(job: Job, folder: Path) -> str | None:
     with open(folder / "log.txt", "w", encoding="utf-8") as log:
         try:
-            require_kernel()
-            papermill.execute_notebook(
-                _without_lesson(job.notebook),
+            run_cells(
+                _without_lesson(Path(job.notebook)),
                 folder / Path(job.notebook).name,
-                parameters={**job.parameters, "run_folder": str(folder)},
-                kernel_name=KERNEL,
+                {**job.parameters, "run_folder": str(folder)},
                 progress_bar=False,
                 stdout_file=log,
                 stderr_file=log,
-                extra_arguments=QUIET,
                 shutdown_kernel="immediate",  # all is written; PyTorch's farewell takes a second
             )
             runs.read(folder)
@@ -326,10 +322,15 @@ def _execute(job: Job, folder: Path) -> str | None:
     return None
 
 
-def _without_lesson(path: str) -> nbformat.NotebookNode:
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [c for c in notebook.cells if LESSON not in c.metadata.get("tags", [])]
-    return notebook
+def _without_lesson(path: Path) -> nbformat.NotebookNode:
+    """What of a notebook makes its result; a run's folder is handed on, so without any solution.
+
+    Raises CourseError when one could stay, as `student_version` does.
+    """
+    notebook = read_notebook(path)
+    left_out = ASKING | {LESSON}
+    notebook.cells = [c for c in notebook.cells if not left_out & {*c.metadata.get("tags", [])}]
+    return student_version(notebook, name=path.name)
 
 
 @contextmanager

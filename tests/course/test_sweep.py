@@ -17,7 +17,7 @@ import pytest
 from conftest import write_run
 
 from fmnist_lib import runs
-from fmnist_lib.course import cli, execute, sweep
+from fmnist_lib.course import cli, execute, student, sweep
 from fmnist_lib.errors import CourseError
 
 NOTEBOOK = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
@@ -196,6 +196,50 @@ def test_a_run_is_the_notebook_without_its_lesson(quick, tmp_path):
     assert sweep.UNFINISHED not in text  # the place where it ran is gone
     assert "epoch  1/1" in (job.folder / "log.txt").read_text()
     assert sweep.find_missing([job], tmp_path) == []
+
+
+def texts_below(folder):
+    """Every file under a folder that is a text, by its path."""
+    return {
+        path: path.read_text(encoding="utf-8", errors="replace")
+        for path in folder.rglob("*") if path.is_file()
+    }  # fmt: skip
+
+
+def test_a_run_holds_no_solution(quick, tmp_path):
+    """The exercises of notebook 4 are no lesson. It makes no result, so its run is a failed one."""
+    path = NOTEBOOK.with_name("04_confusion_matrix.ipynb")
+    given = [("data_source", "csv"), ("mistakes_shown", "6")]
+    (job,) = sweep.plan(path, given, tmp_path / "out", 1)
+    assert "metrics.json" in sweep.run_job(job)
+    texts = texts_below(tmp_path / "out" / sweep.FAILED)
+    assert {path.name for path in texts} >= {"04_confusion_matrix.ipynb", "log.txt"}
+    source = nbformat.read(path, as_version=4)
+    for path, text in texts.items():
+        assert student.leaks(source, text) == [] and "SOLUTION" not in text, path
+        found = nbformat.reads(text, as_version=4) if path.suffix == ".ipynb" else text
+        assert student.leaks(source, found) == []
+
+
+def test_a_solution_that_could_stay_stops_a_sweep(tiny, tmp_path):
+    notebook = nbformat.read(tiny(), as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("# BEGIN SOLUTION\nx = 42\n# END SOLUTION"))
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    with pytest.raises(CourseError, match="tiny.ipynb, cell 3: .* looks like a solution marker"):
+        sweep.sweep(tmp_path / "tiny.ipynb", [("seed", "1")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("tag", ["exercise", "quiz"])
+def test_a_students_own_answers_do_not_stop_a_sweep(tiny, tmp_path, tag):
+    """In a student's copy no markers are left around them."""
+    notebook = nbformat.read(tiny(), as_version=4)
+    cell = nbformat.v4.new_code_cell("checks.rows(42)", metadata={"tags": [tag]})
+    notebook.cells.append(cell)
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    (job,) = sweep.plan(tmp_path / "tiny.ipynb", [("seed", "1")], tmp_path / "out", 1)
+    assert sweep.run_job(job) is None
+    assert "42" not in (job.folder / "tiny.ipynb").read_text()
 
 
 def test_a_folder_with_another_notebooks_run(tmp_path):
