@@ -150,8 +150,10 @@ def build(
             wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
             wanted.append(Handout(path, "student", "slides", blank))
-    for path in {one.path: None for one in wanted if one.audience == "student"}:
-        student_version(read_notebook(path), blank, path.name)  # which refuses what it must
+    read = {path: read_notebook(path) for path in sources}
+    of_students = {one.path for one in wanted if one.audience == "student"}
+    versions = {path: student_version(notebook, blank, path.name)  # which refuses what it must
+                for path, notebook in read.items() if path in of_students}  # fmt: skip
     atomic.make_folder(out)
     with atomic.writing(out):
         (out / BUILT).touch()
@@ -164,7 +166,7 @@ def build(
             if mark and built.get(one.name) == mark:
                 continue
             bar.set_postfix_str(one.name)
-            _make(one, out, printer)
+            _make(one, out, printer, read[one.path], versions.get(one.path))
             built[one.name] = one.mark(out, printer)
             atomic.write_text(out / BUILT, json.dumps(built, indent=1))
     _write_zip(out, wanted)
@@ -179,11 +181,15 @@ def _read_built(out: Path) -> dict[str, str]:
     return built if isinstance(built, dict) else {}
 
 
-def _make(handout: Handout, out: Path, printer: Printer) -> None:
-    source = read_notebook(handout.path)
-    if handout.audience == "student":
-        version = student_version(source, handout.blank, handout.path.name)
-    else:
+def _make(
+    handout: Handout,
+    out: Path,
+    printer: Printer,
+    source: NotebookNode,
+    version: NotebookNode | None,
+) -> None:
+    """Make one file of a notebook; version: what students get of it."""
+    if handout.audience == "instructor":
         version = instructor_version(source, int(handout.path.stem[:2]))
     target = out / handout.name
     if handout.form == "ipynb":

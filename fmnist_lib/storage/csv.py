@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage.atomic import reading, replacing
+from fmnist_lib.storage.labels import check
 from fmnist_lib.storage.paths import is_file
 
 FILES = ("fashion-mnist_train.csv", "fashion-mnist_test.csv")
@@ -54,12 +55,11 @@ def _read(path: Path) -> tuple[Tensor, Tensor]:
     labels = torch.from_numpy(values[:, 0].astype("int64"))
     if len(labels) == 0:
         raise CourseError(f"{path} has a header line but no images.")
-    if labels.max() > 9:
-        line = int(labels.gt(9).nonzero()[0]) + 2
-        raise CourseError(
-            f"{path}, line {line}: label {values[line - 2, 0]}. Labels are 0 to 9, one for each "
-            "class of fmnist_lib.data.CLASS_NAMES. Correct it there."
-        )
+    check(
+        labels,
+        lambda place, label: f"{path}, line {place + 2}: label {label}",
+        "Correct it there.",
+    )
     images = torch.from_numpy(np.ascontiguousarray(values[:, 1:])).reshape(-1, 28, 28)
     return images, labels
 

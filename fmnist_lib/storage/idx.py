@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage.atomic import reading
+from fmnist_lib.storage.labels import check
 from fmnist_lib.storage.paths import raw_file
 
 LARGEST = 100_000_000  # values; 60,000 images have 47 million
@@ -30,11 +31,11 @@ def read_part(root: Path, part: str) -> tuple[Tensor, Tensor]:
             f"{paths[0]} holds {list(images.shape)} values and {paths[1]} {list(labels.shape)}. "
             "Expected are N images of 28 × 28 and N labels. Delete both and run again."
         )
-    if labels.max() > 9:
-        raise CourseError(
-            f"{paths[1]} has a label {labels.max()}. Labels are 0 to 9, one for each class of "
-            "fmnist_lib.data.CLASS_NAMES. Delete this file and run again."
-        )
+    check(
+        labels,
+        lambda _, label: f"{paths[1]} has a label {label}",
+        "Delete this file and run again.",
+    )
     return images, labels.long()
 
 

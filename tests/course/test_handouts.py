@@ -214,6 +214,20 @@ def build(out, *arguments):
     return held
 
 
+def test_a_students_version_is_made_once(tmp_path, monkeypatch):
+    made = []
+
+    def counted(notebook, blank, name):
+        made.append(name)
+        return student.student_version(notebook, blank, name)
+
+    monkeypatch.setattr(handouts, "student_version", counted)
+    arguments = ["--notebook", "07", "--out", str(tmp_path)]
+    for form in ("ipynb", "html"):
+        assert cli.main(["handouts", "--format", form, *arguments]) == 0
+    assert made == 2 * ["07_many_processes.ipynb"]  # one for each build
+
+
 def test_the_archive_holds_no_leftovers_of_other_options(tmp_path):
     held = build(tmp_path, "--notebook", "07", "--format", "ipynb")
     assert list(held) == ["07_many_processes.ipynb"]
