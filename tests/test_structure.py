@@ -13,6 +13,7 @@ from fmnist_lib import train
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fmnist_lib"
+BY_NAME = ("import_module", "__import__")  # functions that import what a text names
 READ_FIRST = ("data", "model", "recipe", "train", "history", "evaluate")
 # From the bottom. A name stands for a module, or for a folder with all that is in it.
 FLOORS = (
@@ -44,16 +45,25 @@ def modules(package: Path) -> dict[str, Path]:
 def imports(package: Path, name: str, known: dict[str, Path]) -> dict[str, int]:
     """What a module imports of its package, anywhere in it: module → line.
 
-    An import of what isn't there stands under its own name, with a question mark.
+    So are `import_module("package.x")` and `package.x` behind `import package`. An import of what
+    isn't there stands under its own name, with a question mark.
     """
     found = {}
-    for node in ast.walk(ast.parse(known[name].read_text(encoding="utf-8"))):
+    nodes = list(ast.walk(ast.parse(known[name].read_text(encoding="utf-8"))))
+    aliases = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    called = {package.name, *(each.asname for each in aliases if each.name == package.name)}
+    for node in nodes:
         if isinstance(node, ast.Import):
             paths = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             here = [package.name, *name.split(".")][: -node.level or None] if node.level else []
             start = here + (node.module.split(".") if node.module else [])
             paths = [[*start, alias.name] for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(BY_NAME):
+            given = [each for each in node.args[:1] if isinstance(each, ast.Constant)]
+            paths = [str(each.value).split(".") for each in given]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in called:
+            paths = [[package.name, node.attr]]
         else:
             continue
         for first, *rest in paths:
@@ -116,6 +126,21 @@ PLANTED = {
     "upwards, relative": ("storage/idx.py", "from ..data import load", "imports data, which stand"),
     "upwards, relative to a folder": ("model.py", "from .course import cli", "imports course.cli,"),
     "a name of a module": ("device.py", "from fmnist_lib.train import fit", "imports train, which"),
+    "upwards, by name": (
+        "data.py", "import importlib\nimportlib.import_module('fmnist_lib.train')", "imports train,"
+    ),
+    "upwards, by name alone": (
+        "data.py", "from importlib import import_module\n"
+        "import_module('fmnist_lib.lessons.play')", "line 2: imports lessons.play, which"
+    ),
+    "upwards, by Python's own": ("data.py", "__import__('fmnist_lib.runs')", "1: imports runs, w"),
+    "upwards, as an attribute": (
+        "data.py", "import fmnist_lib.errors\ndef f():\n    fmnist_lib.train.x", "3: imports train"
+    ),
+    "upwards, as an attribute of another name": (
+        "data.py", "import fmnist_lib as f\nf.course.cli.main()", "2: imports course.__init__"
+    ),
+    "gone, by name": ("data.py", "__import__('fmnist_lib.old')", "line 1: there is no old"),
     "a circle on one floor": (
         "history.py", "from fmnist_lib.evaluate import accuracy", "a circle: "
     ),
@@ -141,6 +166,9 @@ def test_a_wrong_import_is_found(copy, name):
 
 def test_other_imports_are_allowed(copy):
     plant(copy / "confidence.py", "import torch, os.path\nfrom fmnist_lib.device import x")
+    plant(copy / "evaluate.py", "import fmnist_lib\nfmnist_lib.data.load, other.fmnist_lib.train")
+    plant(copy / "train.py", "import importlib as i\ni.import_module('fmnist_lib.data'), f('x')")
+    plant(copy / "data.py", "__import__(name), __import__(), print('fmnist_lib.train')")
     plant(copy / "runs.py", "def f():\n    from . import checkpoints, storage\n    import data")
     assert problems(copy) == []
 
