@@ -15,8 +15,8 @@ import pytest
 from conftest import traces_of_this_machine, write_run
 
 from fmnist_lib.course import execute
-from fmnist_lib.data import SOURCES
 from fmnist_lib.errors import CourseError
+from fmnist_lib.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = execute.notebooks()

@@ -88,8 +88,8 @@ def check_values(notebook: Path, given: dict) -> None:
 
     given: what it is to be run with. Raises CourseError.
     """
-    from fmnist_lib.data import SOURCES  # here: PyTorch takes a second, and not all need it
     from fmnist_lib.model import NETWORKS
+    from fmnist_lib.sources import SOURCES  # here: PyTorch takes a second, and not all need it
 
     values = effective_parameters(notebook, given)
     cells = nbformat.read(notebook, as_version=4).cells

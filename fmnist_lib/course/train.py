@@ -38,21 +38,11 @@ def recipe_options(function: Callable) -> Callable:
     return function
 
 
-class SourceOption(click.Option):
-    """An option whose help names the sources, which are read when the help is asked for."""
-
-    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
-        from fmnist_lib.data import SOURCES  # here: PyTorch takes a second
-
-        self.help = f"one of auto, {', '.join(SOURCES)}"
-        return super().get_help_record(context)
-
-
 @click.command("train")
 @click.option(
     "--out", type=command.Folder(), required=True, help="for checkpoint.pt and metrics.json"
 )
-@click.option("--data-source", cls=SourceOption, default="auto")
+@click.option("--data-source", default="auto", help="auto, zalando, csv or synthetic")
 @click.option(
     "--train-images", type=click.IntRange(1), default=55_000, show_default=True, help="how many"
 )

@@ -10,8 +10,9 @@ from PIL import Image
 from fmnist_lib import train
 from fmnist_lib.course import cli, execute
 from fmnist_lib.course import predict as predict_command
-from fmnist_lib.data import CLASS_NAMES, SOURCES
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import paths
 
 

@@ -12,8 +12,8 @@ import pytest
 from fmnist_lib import checkpoints, distributed, runs
 from fmnist_lib.course import cli
 from fmnist_lib.course.train import _device, train
-from fmnist_lib.data import SOURCES
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.sources import SOURCES
 
 QUICK = ["--data-source", "csv", "--train-images", "500", "--dtype", "float32"]
 
