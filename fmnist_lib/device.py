@@ -1,14 +1,11 @@
-"""Where the network is trained, by how many threads, and in which number format."""
+"""Where the network is trained, and in which number format."""
 
-import functools
-import os
 import platform
 import re
 import warnings
 
 import torch
 
-import fmnist_lib
 from fmnist_lib.errors import CourseError
 
 
@@ -64,49 +61,6 @@ def unsupported_gpu(number: int = 0) -> str | None:
         "capability 5.0 to 7.0, install a build of PyTorch 2.11 to 2.14 for CUDA 12.6, with the "
         "torchvision that belongs to it: pytorch.org, Previous versions."
     )
-
-
-def choose_threads(number: int = 0) -> int:
-    """Set how many threads of the CPU PyTorch computes with; returns it.
-
-    number: 0 for as many of the `usable_cores` as other programs leave free, at least 1, or as the
-        environment variable OMP_NUM_THREADS says where it is set. Looking at the load takes 0.2 s.
-    Another number changes the last digits of a result: give the same one to repeat it exactly.
-    Raises CourseError for a number below 0 or above 1,024.
-    """
-    if not 0 <= number <= 1024:
-        raise CourseError(f"threads={number} is not from 0 (those that are free) to 1,024.")
-    usual = usable_cores()
-    if number == 0 and "OMP_NUM_THREADS" in os.environ:
-        number = usual
-    elif number == 0:
-        import psutil
-
-        cores = psutil.cpu_percent(interval=0.2, percpu=True)  # while this process does nothing
-        process = psutil.Process()
-        mine = process.cpu_affinity() if hasattr(process, "cpu_affinity") else range(len(cores))
-        free = sum(1 - cores[core] / 100 for core in mine)
-        number = max(1, min(usual, round(free)))
-    if number > 1 and fmnist_lib.threads_spin:
-        warnings.warn(
-            "PyTorch was imported before fmnist_lib, so its threads take the processor from each "
-            "other where other programs are at work. Import fmnist_lib first, in a new kernel.",
-            stacklevel=2,
-        )
-    torch.set_num_threads(number)
-    return number
-
-
-@functools.cache
-def usable_cores() -> int:
-    """The processor cores that this process may use.
-
-    As PyTorch counts them, without hyper-threads and as OMP_NUM_THREADS says where that is set, but
-    no more than the affinity of the process and the limits of its container (cgroups) allow.
-    """
-    import loky
-
-    return min(torch.get_num_threads(), loky.cpu_count())
 
 
 def choose_dtype(name: str = "auto", device: torch.device | str = "cpu") -> torch.dtype:

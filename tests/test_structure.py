@@ -17,7 +17,9 @@ BY_NAME = ("import_module", "__import__")  # functions that import what a text n
 READ_FIRST = ("data", "model", "recipe", "train", "history", "evaluate")
 # From the bottom. A name stands for a module, or for a folder with all that is in it.
 FLOORS = (
-    ("__init__", "errors", "versions"),
+    ("errors", "versions"),
+    ("threads",),
+    ("__init__",),
     ("storage",),
     ("synthetic",),
     ("sources",),

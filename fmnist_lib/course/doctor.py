@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from fmnist_lib import threads
 from fmnist_lib.course import printing
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import paths
@@ -243,24 +244,19 @@ def check_data() -> Iterator[Finding]:
 
 def check_processor() -> Iterator[Finding]:
     """How many threads a training would take now, and whether they leave room for others."""
-    import fmnist_lib
-    from fmnist_lib.device import choose_threads, usable_cores
-
-    threads, cores = choose_threads(), usable_cores()
-    found = f"{threads} of {cores} cores would be computed with"
+    number, cores = threads.choose_threads(), threads.usable_cores()
+    found = f"{number} of {cores} cores would be computed with"
     wait = {
-        name: os.environ[name]
-        for name in ("OMP_WAIT_POLICY", *fmnist_lib.OPENMP_WAIT)
-        if name in os.environ
+        name: os.environ[name] for name in ("OMP_WAIT_POLICY", *threads.WAIT) if name in os.environ
     }
     if "OMP_NUM_THREADS" in os.environ:
         yield "ok", "processor", f"{found}, as OMP_NUM_THREADS says", ""
-    elif threads < cores:
+    elif number < cores:
         remedy = "End what is not needed: a video call, say, or kernels of other notebooks."
         yield "note", "processor", f"{found}: other programs are at work", remedy
     else:
         yield "ok", "processor", found, ""
-    if wait != fmnist_lib.OPENMP_WAIT:
+    if wait != threads.WAIT:
         settings = ", ".join(f"{name}={value}" for name, value in wait.items())
         remedy = "Unset these if training takes many times as long beside other programs."
         yield "note", "threads", f"wait as your environment says: {settings}", remedy

@@ -96,9 +96,10 @@ def _train(
     import torch
 
     from fmnist_lib import checkpoints, data, distributed, evaluate, runs
-    from fmnist_lib.device import choose_device, choose_dtype, choose_threads
+    from fmnist_lib.device import choose_device, choose_dtype
     from fmnist_lib.model import build
     from fmnist_lib.storage.paths import in_project
+    from fmnist_lib.threads import choose_threads
     from fmnist_lib.train import fit, measure
 
     choose_threads(threads)
