@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, is_file
+from fmnist_lib.storage.paths import in_project, is_file, project_root
 from fmnist_lib.versions import PACKAGES, versions
 
 FORMAT = 2
@@ -35,11 +36,17 @@ def claim(name: str | Path) -> Path:
     """The folder of a run, for this process alone until the result is written or it ends.
 
     name: of the folder, counted from the project when it is relative. Nothing in it is changed.
-    Raises CourseError when another process trains into it, or it can't be written.
+    Raises CourseError when another process trains into it, or it is the project's own or one around
+    that, or can't be written.
     """
-    folder = atomic.make_folder(in_project(name)).resolve()
-    # Beside the folder, which is handed on.
-    lock = _claimed.setdefault(folder, filelock.FileLock(folder.with_name(f".{folder.name}.lock")))
+    folder = in_project(name).resolve()
+    if folder in (project_root(), *project_root().parents):
+        raise CourseError(f"A run can't have {folder}, where the course is. Choose a folder in it.")
+    atomic.make_folder(folder)
+    # Beside the folder, which is handed on, if that may be.
+    file = folder.with_name(f".{folder.name}.lock")
+    file = file if os.access(folder.parent, os.W_OK) else folder / ".lock"
+    lock = _claimed.setdefault(folder, filelock.FileLock(file, mode=0o666))
     if not lock.is_locked:
         atomic.take(
             lock,
@@ -54,9 +61,10 @@ def begin(folder: Path) -> None:
     """A training into a claimed folder begins: the result of an earlier one no longer holds.
 
     To be called once `fit` has accepted what it is to do: a training that is refused deletes
-    nothing. Raises CourseError when the file can't be removed.
+    nothing. Raises CourseError when a file can't be removed.
     """
-    atomic.remove(folder / "metrics.json")
+    for name in ("metrics.json", "confusion_matrix.csv"):  # the latter is notebook 4's
+        atomic.remove(folder / name)
 
 
 def write(

@@ -33,14 +33,23 @@ def deep(image):
     return Image.fromarray(np.asarray(image.convert("L")).astype("uint16") * 257)
 
 
+def numbers(kind, factor):
+    return Image.fromarray((np.asarray(garment().convert("L"), float) * factor).astype(kind))
+
+
+TORN = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"  # a note that breaks off
 UPRIGHT = {
     "dark on light": saved(garment()),
     "light on dark": saved(garment(background="black", ink="white")),
     "grey background": saved(garment(background=(200, 200, 200), ink=(60, 60, 60))),
     "turned, with EXIF": turned(),
     "transparent": saved(garment(background=(0, 0, 0, 0), ink=(20, 20, 90, 255), mode="RGBA")),
+    "white, cut out": saved(garment(background=(0, 0, 0, 0), ink=(250,) * 3 + (255,), mode="RGBA")),
     "palette with transparency": saved(garment().convert("P"), "GIF"),
     "16 bits of grey": saved(deep(garment())),
+    "32 bits of grey": saved(numbers("int32", 1000), "TIFF"),
+    "numbers from 0 to 1": saved(numbers("float32", 1 / 255), "TIFF"),
+    "torn EXIF": saved(garment(), "JPEG", exif=TORN),
     "4000 × 3000": saved(garment(size=(3000, 4000)), "JPEG"),
     "CMYK": saved(garment().convert("CMYK"), "JPEG"),
     "black and white": saved(garment().convert("1")),

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,10 +152,28 @@ def test_a_run_that_diverged_at_once_has_no_accuracy(tmp_path, drawn):
 
 def test_a_run_that_begins_removes_the_result_of_the_one_before(written):
     (written / "checkpoint.pt").write_text("kept until the first epoch is complete")
+    (written / "confusion_matrix.csv").write_text("of the network of before")
     folder = runs.claim(written)
     assert folder == written and (written / "metrics.json").exists()  # it may be refused yet
     runs.begin(folder)
     assert [path.name for path in written.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "runs/..", "/"])
+def test_the_project_itself_is_no_run(tmp_path, monkeypatch, name):
+    for module in (paths, runs):
+        monkeypatch.setattr(module, "project_root", lambda: tmp_path / "course")
+    with pytest.raises(CourseError, match="can't have .*, where the course is. Choose a folder in"):
+        runs.claim(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_whose_parent_may_not_be_written(tmp_path, monkeypatch):
+    folder = tmp_path / "shared" / "mine"
+    monkeypatch.setattr(runs.os, "access", lambda path, mode: Path(path) != folder.parent)
+    runs.claim(folder)
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
 CLAIM = """

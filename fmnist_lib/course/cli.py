@@ -4,6 +4,7 @@ Each subcommand imports what it needs when it runs, so that `fmnist --help` answ
 `fmnist doctor` can report a torch that does not import.
 """
 
+import os
 import sys
 
 import click
@@ -14,8 +15,15 @@ from fmnist_lib.errors import CourseError
 
 
 @click.group("fmnist")
-def fmnist() -> None:
+@click.pass_context
+def fmnist(context: click.Context) -> None:
     """The Fashion-MNIST course. Relative folders count from the project's own folder."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        if context.invoked_subcommand != "doctor":  # which says what else there is to mend
+            deleted = "The current folder has been deleted. Change to another one."
+            raise CourseError(deleted) from error
 
 
 fmnist.add_command(train)

@@ -325,10 +325,10 @@ def check_browser() -> Iterator[Finding]:
 
 CHECKS = {
     "Python": check_python,
+    "folders": check_folders,  # first: in one that is gone, PyTorch can't be imported
     "packages": check_packages,
     "device": check_torch,
     "processor": check_processor,
-    "folders": check_folders,  # before a kernel, which starts in one
     "Jupyter kernel": check_kernel,
     "data": check_data,
     "free disk": check_disk,

@@ -6,7 +6,9 @@ pixels, centred. A photo differs from a shop's all the same; take an answer with
 """
 
 import io
+import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,9 @@ SPECK = 0.05  # of the photo's longer side; what is smaller is dust on the pictu
 
 
 def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
-    """Open an image file, or its bytes: upright, on white where it is transparent, RGB, reduced.
+    """Open an image file, or its bytes: upright, RGB, reduced.
+
+    What is transparent becomes white, or black where the rest is bright.
 
     name: what to call it in a message. Raises CourseError when it is missing, no image, torn, or
     claims more than `PIXELS_AT_MOST`.
@@ -41,9 +45,15 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
                 "with. Give a smaller version of it."
             )
         photo.draft("RGB", (LARGEST, LARGEST))  # a JPEG is read at a reduced size where it can be
-        photo = ImageOps.exif_transpose(photo)  # a phone notes how it was held
+        with suppress(struct.error):  # a torn note
+            photo = ImageOps.exif_transpose(photo)  # a phone notes how it was held
         if photo.mode.startswith("I;16"):  # which convert() would cut off at 255
             photo = Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8))
+        elif photo.mode in ("I", "F"):  # with numbers of any size
+            values = np.asarray(photo, float)
+            lowest, highest = values.min(), values.max()
+            scaled = 255 * (values - lowest) / ((highest - lowest) or 1)
+            photo = Image.fromarray(scaled.astype(np.uint8))
         photo = photo.convert("RGBA")
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {name}.") from error
@@ -53,11 +63,15 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
         raise CourseError(
             f"{name} is no image that can be read. Give a JPEG, PNG, GIF, WebP or BMP file."
         ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError) as error:
+    except CourseError:
+        raise
+    except Exception as error:  # each of some thirty formats has its own
         raise CourseError(f"{name} can't be read as an image ({error}). It may be torn.") from error
     photo.thumbnail((LARGEST, LARGEST))
-    white = Image.new("RGBA", photo.size, "white")
-    return Image.alpha_composite(white, photo).convert("RGB")
+    seen = np.asarray(photo.getchannel("A")) > 127
+    bright = not seen.all() and np.asarray(photo.convert("L"))[seen].mean() > 127
+    ground = Image.new("RGBA", photo.size, "black" if bright else "white")
+    return Image.alpha_composite(ground, photo).convert("RGB")
 
 
 def prepare(photo: Image.Image, name: str = "the photo") -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from fmnist_lib.errors import CourseError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # as some network disks say
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1)  # seconds before a file that is held is tried again
 
 
@@ -123,6 +124,13 @@ def take(lock: "BaseFileLock", folder: Path, busy: str) -> None:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
             raise CourseError(busy) from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise CourseError(
+                f"The disk of {folder} has no file locks ({error.strerror}), so two programs could "
+                "mix their results there. Choose a folder on another disk, best a local one."
+            ) from error
 
 
 def remove(path: str | Path) -> None:

@@ -100,20 +100,27 @@ def _check_place(root: Path) -> None:
     a misspelt one would get the files or, with no network, the stand-in in their place.
     """
     raw = paths.raw_folder(root)
-    for folder in (root, raw.parent, raw):
-        if paths.is_folder(folder):
-            continue
-        if os.path.lexists(folder):
-            problem = f"{folder} is no folder, nor a link to one that is there"
-        elif root == paths.in_project("data") or folder == raw:
-            return
-        else:
-            problem = f"There is no folder {folder}"
-        raise CourseError(
-            f"{problem}. FMNIST_DATA, or the root that was given, is to be the folder that holds "
-            f"{raw.relative_to(root)} with the four files: correct it. If it is right, make the "
-            f"folder {raw.parent}, and they are downloaded into it."
+    missing = next((each for each in (root, raw.parent, raw) if not paths.is_folder(each)), None)
+    if missing is None:
+        return
+    if os.path.lexists(missing):
+        problem, remedy = f"{missing} is no folder, nor a link to one that is there", "Correct it."
+    elif root == paths.in_project("data") or missing == raw:
+        return
+    else:
+        problem = f"There is no folder {missing}"
+        remedy = (
+            f"Correct it. If it is right, make the folder {raw.parent}, and they are downloaded "
+            "into it."
         )
+    if any(part != part.strip("\"' ") for part in root.parts):
+        remedy = "Take the quotes and blanks around it away."
+    elif root.name in (raw.name, raw.parent.name):
+        remedy = f"Give the folder above {raw.parent.name}."
+    raise CourseError(
+        f"{problem}. FMNIST_DATA, or the root that was given, is to be the folder that holds "
+        f"{raw.relative_to(root)} with the four files. {remedy}"
+    )
 
 
 def verify(path: Path) -> None:

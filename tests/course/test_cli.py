@@ -56,3 +56,12 @@ def test_csv_command(data_folder, tmp_path, monkeypatch, capsys, drawn):
     assert "600 images" in capsys.readouterr().out
     images, _ = csv.read(tmp_path / "csv" / "fashion-mnist_train.csv")
     assert torch.equal(images, drawn[0].images)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not delete a folder that is in use")
+def test_a_current_folder_that_is_gone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    for command in (["predict", "photo.jpg"], ["train", "--out", "runs/x"], ["student"]):
+        assert cli.main(command) == 1
+        assert "The current folder has been deleted. Change to another" in capsys.readouterr().err

@@ -280,24 +280,24 @@ def a_torn_file(machine):
     (paths.raw_folder(machine.data) / "t10k-labels-idx1-ubyte.gz").write_bytes(b"torn")
 
 
-@broken("FAIL", "data", "(FMNIST_DATA)", "is no folder", "correct it")
+@broken("FAIL", "data", "(FMNIST_DATA)", "is no folder", "Correct it")
 def a_data_folder_that_is_a_file(machine):
     (machine.folder / "file").write_text("")
     machine.patch.setenv("FMNIST_DATA", str(machine.folder / "file"))
 
 
-@broken("FAIL", "data", "(FMNIST_DATA)", "There is no folder", "correct it")
+@broken("FAIL", "data", "(FMNIST_DATA)", "There is no folder", "Correct it")
 def a_data_folder_that_is_not_there(machine):
     machine.patch.setenv("FMNIST_DATA", str(machine.folder / "misspelt"))
 
 
-@broken("FAIL", "data", f"{ROOT}{os.sep}", "There is no folder", "correct it")
+@broken("FAIL", "data", f"{ROOT}{os.sep}", "There is no folder", "Correct it")
 def a_relative_data_folder(machine):
     """Which counts from the project, and that is what is said."""
     machine.patch.setenv("FMNIST_DATA", "somewhere")
 
 
-@broken("FAIL", "data", "~nobody-of-this-name", "There is no folder", "correct it")
+@broken("FAIL", "data", "~nobody-of-this-name", "There is no folder", "Correct it")
 def a_home_that_nobody_has(machine):
     machine.patch.setenv("FMNIST_DATA", "~nobody-of-this-name/data")
 
@@ -319,7 +319,7 @@ def a_data_folder_with_a_name_that_is_too_long(machine):
     machine.patch.setenv("FMNIST_DATA", "/" + "x" * 5000)
 
 
-@broken("FAIL", "data", "(FMNIST_DATA)", "no folder, nor a link to one that is there", "correct it")
+@broken("FAIL", "data", "(FMNIST_DATA)", "no folder, nor a link to one that is there", "Correct it")
 def a_data_folder_that_is_a_link_to_nothing(machine):
     (machine.folder / "link").symlink_to(machine.folder / "nothing")
     machine.patch.setenv("FMNIST_DATA", str(machine.folder / "link"))

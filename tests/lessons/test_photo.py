@@ -1,5 +1,7 @@
 """Photos as people have them: bright or dark, turned, transparent, huge, tiny, or no image."""
 
+import re
+
 import pytest
 import torch
 from photos import UPRIGHT, saved
@@ -112,6 +114,24 @@ def test_broken_files(name, tmp_path, capsys):
     assert cli.main(["predict", str(path)]) == 1
     printed = capsys.readouterr().out
     assert str(path) in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, KeyError, ZeroDivisionError])
+def test_whatever_a_format_raises(error, monkeypatch, tmp_path, capsys):
+    """AVIF, DDS and others raise what they like on a torn file; the other photos are answered."""
+
+    def fails(image, *_, **__):
+        if image.size == (10, 10):
+            raise error("of its own")
+        return image
+
+    monkeypatch.setattr(photo.ImageOps, "exif_transpose", fails)
+    Image.new("RGB", (10, 10)).save(tmp_path / "bad.png")
+    (tmp_path / "good.png").write_bytes(UPRIGHT["dark on light"])
+    assert cli.main(["predict", str(tmp_path / "bad.png"), str(tmp_path / "good.png")]) == 1
+    printed = capsys.readouterr().out
+    assert "bad.png can't be read as an image" in printed
+    assert re.search(r"good.png +\S+.* \d+.\d%", printed)
 
 
 def test_occlusion_finds_the_pixels_that_matter():

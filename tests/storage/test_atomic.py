@@ -5,6 +5,7 @@ import os
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import small_disk
@@ -224,3 +225,12 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     atomic.remove_scratch(tmp_path / "a[1].pt")
     assert names(tmp_path) == [*others, "a[1].pt"]
     atomic.remove_scratch(tmp_path / "nothing" / "here.pt")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks(tmp_path, number):
+    def acquire(timeout):
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(CourseError, match=f"{tmp_path} has no file locks .* Choose a fold"):
+        atomic.take(SimpleNamespace(acquire=acquire), tmp_path, "busy")

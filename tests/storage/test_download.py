@@ -421,6 +421,8 @@ def test_a_wrong_folder_gets_nothing(serve, tmp_path):
         "~/data": "There is no folder {}",
         "$HOME/data": "There is no folder {}",
         '"quoted"': "There is no folder {}",
+        " blank/data": "There is no folder {}",
+        "taken/FashionMNIST": "There is no folder {}",
         "file": "{} is no folder",
         "file/below": "There is no folder {}",
         "gone": "{} is no folder, nor a link to one",
@@ -431,9 +433,10 @@ def test_a_wrong_folder_gets_nothing(serve, tmp_path):
         with pytest.raises(CourseError) as fault:
             download.ensure(place)
         assert not isinstance(fault.value, download.DownloadFailed)  # "auto" is to say it, too
-        assert str(fault.value).startswith(message.format(place)) and "correct it" in str(
-            fault.value
-        )
+        remedies = {"taken/FashionMNIST": "Give the folder above FashionMNIST."}
+        remedies |= dict.fromkeys(['"quoted"', " blank/data"], "Take the quotes and blanks")
+        assert str(fault.value).startswith(message.format(place))
+        assert remedies.get(name, "Correct it.") in str(fault.value)
     assert everything(tmp_path) == before and serve.requests == []
 
 
