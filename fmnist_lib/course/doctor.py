@@ -48,7 +48,9 @@ def report() -> bool:
     """Print one line a finding; returns False when something that the course needs is missing."""
     findings: list[Finding] = []
     for what, check in CHECKS.items():
-        if check is check_torch and ("FAIL", "torch") in [finding[:2] for finding in findings]:
+        if check in (check_torch, check_processor) and ("FAIL", "torch") in [
+            finding[:2] for finding in findings
+        ]:
             continue  # it may even end this process
         try:
             findings += check()
@@ -72,6 +74,14 @@ def check_python() -> Iterator[Finding]:
     fine = sys.version_info >= (3, 11)
     remedy = "" if fine else "Install Python 3.11 or newer, and the course into it."
     yield "ok" if fine else "FAIL", "Python", found, remedy
+
+
+def check_current_folder() -> Iterator[Finding]:
+    try:
+        os.getcwd()
+    except OSError as error:
+        yield "FAIL", "current folder", _of(error), "It has been deleted: change to another one."
+        os.chdir(paths.project_root())  # for the checks that follow
 
 
 def check_packages() -> Iterator[Finding]:
@@ -264,11 +274,6 @@ def check_processor() -> Iterator[Finding]:
 
 def check_folders() -> Iterator[Finding]:
     """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
-    try:
-        os.getcwd()
-    except OSError as error:
-        yield "FAIL", "current folder", _of(error), "It has been deleted: change to another one."
-        os.chdir(paths.project_root())  # for the checks that follow
     runs = paths.project_root() / "runs"
     yield _writable("results", lambda: runs, "Put the course into a folder of your own.")
     set_to = "Make room, or set {} to a folder that you can write to."
@@ -325,10 +330,11 @@ def check_browser() -> Iterator[Finding]:
 
 CHECKS = {
     "Python": check_python,
-    "folders": check_folders,  # first: in one that is gone, PyTorch can't be imported
+    "current folder": check_current_folder,  # first: in one that is gone, no PyTorch is imported
     "packages": check_packages,
     "device": check_torch,
     "processor": check_processor,
+    "folders": check_folders,
     "Jupyter kernel": check_kernel,
     "data": check_data,
     "free disk": check_disk,

@@ -69,7 +69,7 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
         raise CourseError(f"{name} can't be read as an image ({error}). It may be torn.") from error
     photo.thumbnail((LARGEST, LARGEST))
     seen = np.asarray(photo.getchannel("A")) > 127
-    bright = not seen.all() and np.asarray(photo.convert("L"))[seen].mean() > 127
+    bright = seen.any() and not seen.all() and np.asarray(photo.convert("L"))[seen].mean() > 127
     ground = Image.new("RGBA", photo.size, "black" if bright else "white")
     return Image.alpha_composite(ground, photo).convert("RGB")
 
