@@ -33,6 +33,7 @@ bench: .venv/installed      ## time the training beside other programs (30 minut
 	$(BIN)/python benchmarks/operations.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/determinism.py
+	$(BIN)/python benchmarks/threads.py
 
 # make sweep ARGS="notebooks/03_train_sgd.ipynb -p seed 0:3 --out runs/seeds"
 sweep: .venv/installed      ## run a notebook with many values of its parameters, then compare

@@ -48,9 +48,8 @@ def report() -> bool:
     """Print one line a finding; returns False when something that the course needs is missing."""
     findings: list[Finding] = []
     for what, check in CHECKS.items():
-        if check in (check_torch, check_processor) and ("FAIL", "torch") in [
-            finding[:2] for finding in findings
-        ]:
+        broken = [found for status, found, *_ in findings if status == "FAIL"]
+        if "torch" in broken and check in (check_torch, check_processor):
             continue  # it may even end this process
         try:
             findings += check()
