@@ -10,10 +10,10 @@ What a student reads, in this order:
     evaluate   what the network learned
 
 Beside them, one idea each: `images` (what is done to images before a network sees them), `device`,
-`checkpoints`, `runs` (results on disk), `distributed` (many processes), `sources` (where images
-come from), `synthetic` (the stand-in images), `threads`, `versions`, `errors`. `storage` gets files
-from anywhere to memory and back. `lessons` is what notebooks draw, play and check answers with.
-`course` is what a teacher runs.
+`threads`, `architecture` (how to build a network again), `checkpoints`, `runs` (results on disk),
+`distributed` (many processes), `confidence`, `sources` (where images come from), `synthetic` (the
+stand-in images), `versions`, `errors`. `storage` gets files from anywhere to memory and back.
+`lessons` is what notebooks draw, play and check answers with. `course` is what a teacher runs.
 
 Imports point down only: course → lessons → runs → train → checkpoints → history, model, recipe →
 data → sources → storage → errors.

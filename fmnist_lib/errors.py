@@ -8,3 +8,8 @@ class CourseError(Exception):
     `synthetic.generate`, whose arguments come from no user: it raises ValueError. The `fmnist`
     command prints the paragraph and exits with status 1.
     """
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says, for a sentence of ours: its first 200 characters, without line breaks."""
+    return " ".join(str(error).split())[:200]

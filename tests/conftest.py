@@ -30,12 +30,13 @@ import torch
 from forked import DIGITS
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+from torch import nn
 
 from fmnist_lib import evaluate, runs, synthetic
 from fmnist_lib.course import printing, student
 from fmnist_lib.data import FashionMNIST, Split
 from fmnist_lib.history import Epoch
-from fmnist_lib.model import Net
+from fmnist_lib.model import NETWORKS, Net, register
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import csv, download, paths
 
@@ -291,3 +292,31 @@ def no_network(monkeypatch):
     monkeypatch.delenv("FMNIST_MIRROR", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+
+
+def own_network():
+    """A class as somebody writes it in a cell, new each time that the cell is run."""
+
+    class Own(nn.Module):
+        def __init__(self, hidden: int = 12, dropout: float = 0.0):
+            super().__init__()
+            self.hidden = hidden
+            self.dropout = dropout
+            self.first = nn.Linear(784, hidden)
+            self.last = nn.Linear(hidden, 10)
+
+        def forward(self, x):
+            return self.last(self.first(x.flatten(1)).relu())
+
+    return Own
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """`register`, which forgets the class when the test ends."""
+
+    def remembered(network):
+        monkeypatch.setitem(NETWORKS, network.__name__, network)
+        return register(network)
+
+    return remembered

@@ -3,18 +3,16 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 import torch
-from conftest import ON_CPU, equal, new_net
+from conftest import ON_CPU, equal, new_net, own_network
 from forked import RECIPES
-from torch import nn
 
 from fmnist_lib import checkpoints, evaluate, train
 from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
 from fmnist_lib.history import Epoch, best_epoch
-from fmnist_lib.model import NETWORKS, Net, RawNet, ResidualNet, register
+from fmnist_lib.model import NETWORKS, Net, RawNet, ResidualNet
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import paths
 
@@ -211,34 +209,6 @@ def test_a_network_that_is_not_shipped():
 # ----------------------------------------------------------------------- networks of one's own
 
 
-def own_network():
-    """A class as somebody writes it in a cell, new each time that the cell is run."""
-
-    class Own(nn.Module):
-        def __init__(self, hidden: int = 12, dropout: float = 0.0):
-            super().__init__()
-            self.hidden = hidden
-            self.dropout = dropout
-            self.first = nn.Linear(784, hidden)
-            self.last = nn.Linear(hidden, 10)
-
-        def forward(self, x):
-            return self.last(self.first(x.flatten(1)).relu())
-
-    return Own
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """`register`, which forgets the class when the test ends."""
-
-    def remembered(network):
-        monkeypatch.setitem(NETWORKS, network.__name__, network)
-        return register(network)
-
-    return remembered
-
-
 def test_a_network_that_is_not_registered_is_refused_before_it_is_trained(drawn, path):
     net = own_network()()
     before = weights_of(net)
@@ -317,148 +287,8 @@ def test_a_checkpoint_of_a_network_that_is_not_registered_now(drawn, path, regis
         checkpoints.load_model(path)
 
 
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(784, 10)
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
-
-
-class Forgets(Small):  # `depth` is kept nowhere
-    def __init__(self, depth):
-        super().__init__()
-
-
-class Doubles(Small):
-    def __init__(self, hidden=4):
-        super().__init__()
-        self.hidden = 2 * hidden  # not as it came: another one would have 16
-        self.more = nn.Linear(4, 2 * hidden)
-
-
-class Asks(Small):  # for something that no file can hold
-    def __init__(self, activation):
-        super().__init__()
-        self.activation = activation
-
-
-class TakesAll(Small):
-    def __init__(self, **options):
-        super().__init__()
-
-
-class Scales(Small):  # a weight stands where the argument should
-    def __init__(self, scale):
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(scale))
-
-
-class Drawn(Small):  # by chance, and in no state_dict
-    def __init__(self):
-        super().__init__()
-        self.order = torch.randperm(784)
-
-    def forward(self, x):
-        return super().forward(x.flatten(1)[:, self.order])
-
-
-@pytest.mark.parametrize(
-    ("network", "arguments", "message"),
-    [
-        (Forgets, [3], "Forgets does not keep its argument 'depth'.* Write self.depth = depth in"),
-        (Doubles, [], "Another Doubles with the arguments {'hidden': 8} is not like the one that"),
-        (Asks, [torch.relu], "Asks has activation=<built-in .*Let its arguments be numbers, texts"),
-        (Asks, [lambda x: x], "Asks has activation=<function .* which a checkpoint can't hold"),
-        (
-            Asks,
-            [nn.ReLU()],
-            "Asks keeps a ReLU as self.activation, where its argument 'activation'",
-        ),
-        (
-            TakesAll,
-            [],
-            r"^TakesAll takes \*\*options, so nobody knows what .* Name each argument in",
-        ),
-        (
-            Scales,
-            [0.5],
-            "keeps a Parameter as self.scale, .* write self.scale = scale as well, and",
-        ),
-        (Drawn, [], r"like the one .*\(with the same weights it gives other answers\)"),
-    ],
-    ids=["forgets", "changes", "function", "lambda", "module", "anything", "weights", "chance"],
-)
-def test_a_network_that_could_not_be_built_again(
-    drawn, path, registered, network, arguments, message
-):
-    registered(network)
-    with pytest.raises(CourseError, match=message) as refused:
-        next(fit(network(*arguments), drawn, path))
-    assert not path.parent.exists()
-    assert "\n" not in str(refused.value) and len(str(refused.value)) < 500  # one paragraph
-
-
-def test_arguments_of_plain_values_are_kept(registered):
-    registered(Asks)
-    for value in (None, True, 3, 0.5, "relu", [1, 2], (1, 2), {"a": [1]}):
-        assert checkpoints.describe(Asks(value))["arguments"] == {"activation": value}
-
-
-def test_arguments_from_numpy_are_kept_as_numbers(drawn, path, registered):
-    registered(Asks)
-    list(fit(Asks(np.int64(3)), drawn, path, epochs=1))
-    ((name, value),) = checkpoints.load_model(path)[1]["arguments"].items()
-    assert (name, value, type(value)) == ("activation", 3, int)
-
-
-def test_a_layer_that_was_put_in_later(drawn, path):
-    net = Net()
-    net.fc2 = nn.Sequential(net.fc2, nn.Softmax(1))
-    with pytest.raises(
-        CourseError, match="Another Net .* is not like .* make its layers in __init"
-    ):
-        fit(net, drawn, path)
-    net = ResidualNet(width=4)
-    net.bn.eps = 0.1  # the weights are the same
-    with pytest.raises(CourseError, match="with the same weights it gives other answers"):
-        fit(net, drawn, path)
-
-
-def test_a_network_is_left_as_it_was(drawn):
-    net = ResidualNet(width=4)
-    net.bn.eval()
-    before, drawn_next = weights_of(net), torch.get_rng_state()
-    checkpoints.describe(net)
-    assert net.training and not net.bn.training and net.block1.bn1.training
-    assert equal(net.state_dict(), before) and torch.equal(torch.get_rng_state(), drawn_next)
-
-
-def test_a_class_of_pytorch(drawn, path):
-    for net in (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), torch.compile(Net())):
-        with pytest.raises(
-            CourseError, match="is a class of PyTorch: write one of your own .*@reg"
-        ):
-            fit(net, drawn, path)
-
-
-def test_a_network_from_before_its_cell_was_run_again(drawn, path, registered):
-    old = registered(own_network())()
-    registered(own_network())
-    with pytest.raises(CourseError, match="Own was defined anew .* Make the network again"):
-        fit(old, drawn, path)
-
-
-def test_a_network_of_the_course_keeps_its_name():
-    with pytest.raises(CourseError, match="^Net is a network of the course. Choose another name"):
-        register(type("Net", (own_network(),), {"__module__": "__main__"}))
-    assert NETWORKS["Net"] is Net
-    register(Net)  # as when its module is loaded again
-
-
 def test_a_mask_may_be_infinite(drawn, path, registered):
-    class Masked(Small):
+    class Masked(Net):
         def __init__(self):
             super().__init__()
             self.register_buffer("mask", torch.tensor([0.0, -math.inf]))
@@ -524,13 +354,6 @@ def test_a_residual_net_of_another_width(drawn, path):
     net, state = checkpoints.load_model(path)
     assert net.width == 8 and state["arguments"] == {"width": 8}
     assert train.measure(net, drawn[1])[1] == epoch.validation_accuracy
-
-
-def test_describing_takes_no_random_numbers():
-    net = ResidualNet(width=4)
-    before = torch.get_rng_state()
-    assert checkpoints.describe(net) == {"network": "ResidualNet", "arguments": {"width": 4}}
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_file_cannot_ask_for_a_network_of_any_size(drawn, path):

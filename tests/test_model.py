@@ -1,10 +1,11 @@
 import pytest
 import torch
+from conftest import own_network
 
 from fmnist_lib import model
 from fmnist_lib.data import as_input
 from fmnist_lib.errors import CourseError
-from fmnist_lib.model import BatchNormNet, Block, Net, RawNet, ResidualNet
+from fmnist_lib.model import NETWORKS, BatchNormNet, Block, Net, RawNet, ResidualNet, register
 
 PRINTED = """\
 Net(
@@ -91,3 +92,10 @@ def test_register_gives_the_class_back(monkeypatch):
         pass
 
     assert model.register(Own) is Own and model.NETWORKS == {"Own": Own}
+
+
+def test_a_network_of_the_course_keeps_its_name():
+    with pytest.raises(CourseError, match="^Net is a network of the course. Choose another name"):
+        register(type("Net", (own_network(),), {"__module__": "__main__"}))
+    assert NETWORKS["Net"] is Net
+    register(Net)  # as when its module is loaded again

@@ -25,6 +25,7 @@ FLOORS = (
     ("sources",),
     ("data",),
     ("model", "recipe", "history", "images", "device", "evaluate", "confidence", "distributed"),
+    ("architecture",),
     ("checkpoints",),
     ("train",),
     ("runs",),
