@@ -42,11 +42,55 @@ def named(paths: list[Path], part: str) -> list[Path]:
     return found
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook that can be run; CourseError when it is none, or a damaged one."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook, relax_add_props=True)  # what editors add does no harm
+        if not any(cell.cell_type == "code" for cell in notebook.cells):
+            raise ValueError("it has no cell of code")
+    except Exception as error:  # nbformat raises many kinds
+        raise CourseError(
+            f"{path} is no notebook that can be run ({_first_line(error)}). Take it from where you "
+            "have it again."
+        ) from error
+    return notebook
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def declared(notebook: Path) -> dict[str, dict]:
+    """The parameters of a notebook, as `papermill.inspect_notebook` returns them, by name.
+
+    Raises CourseError when it is no notebook that can be run, or has a parameter without a type or
+    with a default that has to be computed.
+    """
+    read(notebook)
+    try:
+        known = papermill.inspect_notebook(notebook)
+    except Exception as error:  # papermill raises many kinds
+        raise CourseError(
+            f"{notebook} is no notebook that can be run ({_first_line(error)}). Take it from where "
+            "you have it again."
+        ) from error
+    for name, spec in known.items():
+        try:
+            ast.literal_eval(spec["default"])
+        except (ValueError, SyntaxError) as error:
+            raise CourseError(
+                f"{notebook}: the parameter {name} has the default {spec['default']}, which has to "
+                "be computed. Write its value."
+            ) from error
+    return known
+
+
 def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict:
     """Turn ("epochs", "2") into {"epochs": 2} by the types that the notebooks declare.
 
-    known: as `papermill.inspect_notebook` returns it. Raises CourseError on an unknown name or a
-    value of another type.
+    known: as `declared` returns it. Raises CourseError on an unknown name, a value of another type,
+    and a parameter that each run is given by the command.
     """
     readers = {
         "int": int,
@@ -56,9 +100,16 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     }
     values = {}
     for name, text in texts:
+        if name in NOT_DECISIVE:
+            raise CourseError(f"{name} is set for each run by the command. Leave it out.")
         if name not in known:
             raise unknown(name, known)
         kind = known[name]["inferred_type_name"]
+        if kind not in readers:
+            raise CourseError(
+                f"The notebook does not say of which type {name} is. Write it there: {name}: int = "
+                "0, or float, bool or str."
+            )
         try:
             values[name] = readers[kind](text)
         except (ValueError, KeyError) as error:
@@ -73,37 +124,64 @@ def effective_parameters(notebook: Path, given: dict | None = None) -> dict:
     result goes and whether a run goes on is left out.
     """
     defaults = {
-        name: ast.literal_eval(spec["default"])
-        for name, spec in papermill.inspect_notebook(notebook).items()
+        name: ast.literal_eval(spec["default"]) for name, spec in declared(notebook).items()
     }
     if given is None:
-        metadata = nbformat.read(notebook, as_version=4).metadata
+        metadata = read(notebook).metadata
         given = metadata.get("papermill", {}).get("parameters", {})
     effective = defaults | {name: given[name] for name in given if name in defaults}
     return {name: effective[name] for name in sorted(effective) if name not in NOT_DECISIVE}
 
 
-def check_values(notebook: Path, given: dict) -> None:
+def require_same_code(
+    executed: Path, source: Path, notebook: nbformat.NotebookNode, remedy: str
+) -> None:
+    """CourseError, which ends with a remedy, when a notebook is not what was executed.
+
+    notebook: what of `source` is run. Parameters are no matter of code: their values are compared.
+    """
+    if _code(read(executed)) != _code(notebook):
+        raise CourseError(f"{source.name} has changed since {executed} was made. {remedy}")
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[str]:
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    parameters = {"parameters", "injected-parameters"}
+    # Paths are shortened in what was executed.
+    return [_short(c.source) for c in cells if not parameters & {*c.metadata.get("tags", [])}]
+
+
+def check_values(notebook: Path, *given: dict, here: bool = True) -> None:
     """Refuse, before anything runs, values that a notebook refuses in its first cells.
 
-    given: what it is to be run with. Raises CourseError.
+    given: what it is to be run with, each time. here: whether on this machine, which then has to
+    have the device. Raises CourseError.
     """
+    from fmnist_lib.device import choose_device, choose_dtype
     from fmnist_lib.model import NETWORKS
     from fmnist_lib.sources import SOURCES  # here: PyTorch takes a second, and not all need it
 
-    values = effective_parameters(notebook, given)
-    cells = nbformat.read(notebook, as_version=4).cells
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
-    own = re.findall(r"^class (\w+)", "\n".join(code), re.M)  # a network may be the notebook's
-    check(values, data_source=["auto", *SOURCES], network=[*NETWORKS, *own])
-    declared = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
-    first = next((source for source in code if "parameters.check(globals()" in source), "")
-    try:
-        exec(compile(first, notebook.name, "exec"), values | {"In": declared})
-    except CourseError:
-        raise
-    except Exception:  # somebody's own cell, which needs more than this: its run will say
-        return
+    cells = read(notebook).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    own = re.findall(r"^class (\w+)", "\n".join(sources), re.M)  # a network may be the notebook's
+    inputs = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    first = next((source for source in sources if "parameters.check(globals()" in source), "")
+    defaults = effective_parameters(notebook, given={})
+    for each in given:
+        values = defaults | {name: each[name] for name in each if name in defaults}
+        check(values, data_source=["auto", *SOURCES], network=[*NETWORKS, *own])
+        choose_dtype(values.get("dtype", "auto"))
+        device = str(values.get("device", "auto"))
+        if here:
+            choose_device(device)
+        else:
+            check({"device": device.partition(":")[0]}, device=["auto", "cpu", "cuda", "mps"])
+        try:
+            exec(compile(first, notebook.name, "exec"), values | {"In": inputs})
+        except CourseError:
+            raise
+        except (Exception, SystemExit):  # somebody's own cell, which needs more: its run will say
+            continue
 
 
 def require_kernel() -> None:
@@ -165,7 +243,6 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
 
     moved: a folder that the notebook names -> where that lies now. Pictures stay as they are.
     """
-    root, home = f"{project_root()}{os.sep}", os.path.expanduser("~")
 
     def shortened(value):
         if isinstance(value, dict):
@@ -175,14 +252,7 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
             }
         if isinstance(value, list):
             return [shortened(each) for each in value]
-        if isinstance(value, str):
-            for was, now in (moved or {}).items():
-                value = value.replace(str(was), str(now))
-            if root.strip(os.sep):  # it is not the root of all folders
-                value = value.replace(root, "")
-            if home.strip(f"{os.sep}.~"):  # there is one
-                value = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", value)
-        return value
+        return _short(value, moved) if isinstance(value, str) else value
 
     try:
         notebook = json.loads(executed.read_text(encoding="utf-8"))
@@ -191,3 +261,14 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
     if (changed := shortened(notebook)) != notebook:
         # As nbformat writes it.
         atomic.write_text(executed, json.dumps(changed, indent=1, ensure_ascii=False) + "\n")
+
+
+def _short(text: str, moved: dict[Path, Path] | None = None) -> str:
+    root, home = f"{project_root()}{os.sep}", os.path.expanduser("~")
+    for was, now in (moved or {}).items():
+        text = text.replace(str(was), str(now))
+    if root.strip(os.sep):  # it is not the root of all folders
+        text = text.replace(root, "")
+    if home.strip(f"{os.sep}.~"):  # there is one
+        text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
+    return text

@@ -8,18 +8,17 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-import nbformat
-import papermill
-
 from fmnist_lib import data, runs, synthetic
 from fmnist_lib.course.execute import (
     check_values,
+    declared,
     effective_parameters,
     execute,
     notebooks,
     parse_parameters,
+    read,
+    require_same_code,
 )
-from fmnist_lib.device import choose_device, choose_dtype
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -42,15 +41,14 @@ def run_course(
     or a run that is to be gone on with was another one; and when a cell fails: the notebook as far
     as it ran is then in the folder.
     """
-    inspected = {path: papermill.inspect_notebook(path) for path in notebooks()}
+    inspected = {path: declared(path) for path in notebooks()}
     known = {key: spec for specs in inspected.values() for key, spec in specs.items()}
     given = parse_parameters(list(parameters), known)
-    name = name or f"{datetime.now():%Y-%m-%d_%H%M%S}"
+    name = f"{datetime.now():%Y-%m-%d_%H%M%S}" if name is None else name
     folder = _choose_folder(name, resume)
     for path, its_own in inspected.items():
         check_values(path, {key: given[key] for key in given if key in its_own})
-    choose_dtype(given.get("dtype", "auto"), choose_device(given.get("device", "auto")))
-    given["data_source"] = _prepare_data(given.get("data_source", "auto"))
+    given["data_source"] = prepare_data(given.get("data_source", "auto"))
     fewer = STAND_IN_EPOCHS if given["data_source"] == "synthetic" and "epochs" not in given else {}
     if fewer:
         few = fewer["03_train_sgd"]
@@ -101,7 +99,7 @@ def _choose_folder(name: str, resume: bool) -> Path:
     return folder
 
 
-def _prepare_data(source: str) -> str:
+def prepare_data(source: str) -> str:
     """Load the data once, which downloads it if need be; returns the source that it came from."""
     print(f"Data: looking in {paths.data_root()}", flush=True)
     loaded = data.load(source=source)
@@ -130,10 +128,7 @@ def is_done(executed: Path, source: Path, wanted: dict) -> bool:
     """
     if not is_complete(executed):
         return False
-    if _code(executed) != _code(source):
-        raise CourseError(
-            f"{source.name} has changed since {executed} was made. Begin a run of another --name."
-        )
+    require_same_code(executed, source, read(source), "Begin a run of another --name.")
     was, now = effective_parameters(executed), effective_parameters(source, wanted)
     changed = [name for name in now if was.get(name) != now[name]]
     if changed == ["epochs"] and now["epochs"] > was["epochs"]:
@@ -147,24 +142,14 @@ def is_done(executed: Path, source: Path, wanted: dict) -> bool:
     return True
 
 
-def _code(notebook: Path) -> list[str]:
-    """The code of a notebook, without the parameters that papermill has put into it."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    return [
-        cell.source
-        for cell in cells
-        if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
-    ]
-
-
 def is_complete(executed: Path) -> bool:
     """Whether every cell of a notebook was executed, none with an error.
 
     papermill's own marks don't tell: it marks all cells as completed when it is interrupted.
     """
     try:
-        cells = nbformat.read(executed, as_version=4).cells
-    except (OSError, ValueError):  # none, or half a file
+        cells = read(executed).cells
+    except CourseError:  # none, or half a file
         return False
     code = [cell for cell in cells if cell.cell_type == "code"]
     failed = any(output.output_type == "error" for cell in code for output in cell.outputs)

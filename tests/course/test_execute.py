@@ -1,6 +1,7 @@
 """The notebooks' parameters."""
 
 import ntpath
+import time
 from pathlib import Path, PureWindowsPath
 
 import nbformat
@@ -57,10 +58,47 @@ def test_a_network_of_the_notebooks_own_is_known(tmp_path):
         execute.check_values(path, {"network": "Yours"})
 
 
-@pytest.mark.parametrize("cell", ["%matplotlib inline", "unheard_of", "import unheard_of"])
+@pytest.mark.parametrize(
+    "cell", ["%matplotlib inline", "unheard_of", "import unheard_of", "exit", "raise SystemExit"]
+)
 def test_a_cell_that_can_not_be_looked_at_is_left_to_the_run(tmp_path, cell):
     path = own_notebook(tmp_path, f"{cell}\nparameters.check(globals(), seed=[1])")
     execute.check_values(path, {"seed": 5})
+
+
+def test_an_error_of_the_course_in_an_own_cell_is_said(tmp_path):
+    cell = "from fmnist_lib.errors import CourseError\nraise CourseError('Not here.')"
+    path = own_notebook(tmp_path, f"{cell}\nparameters.check(globals(), seed=[1])")
+    with pytest.raises(CourseError, match="Not here."):
+        execute.check_values(path, {})
+
+
+def test_many_values_are_looked_at_in_no_time():
+    path = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
+    execute.check_values(path, {})
+    begin = time.perf_counter()
+    execute.check_values(path, *({"seed": seed} for seed in range(1000)))
+    assert time.perf_counter() - begin < 10
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:-1", ""])
+def test_a_device_that_is_none(tmp_path, device):
+    path = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
+    with pytest.raises(CourseError, match="is unknown. Choose auto, cpu, cuda"):
+        execute.check_values(path, {"device": device})
+
+
+def test_a_device_of_another_machine_is_only_known_by_name():
+    path = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
+    execute.check_values(path, {"device": "cuda:7"}, here=False)
+    with pytest.raises(CourseError, match="device='gpu' is not one of auto, cpu, cuda, mps"):
+        execute.check_values(path, {"device": "gpu"}, here=False)
+
+
+def test_a_parameter_without_a_type_says_so():
+    known = {"seed": {"inferred_type_name": "None"}}
+    with pytest.raises(CourseError, match="does not say of which type seed is"):
+        execute.parse_parameters([("seed", "1")], known)
 
 
 def test_the_defaults_of_every_notebook_pass():

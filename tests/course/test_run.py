@@ -175,6 +175,41 @@ def test_a_run_of_another_notebook_is_not_gone_on_with(tiny_course, capsys):
     assert "first.ipynb has changed since" in capsys.readouterr().err
 
 
+def test_a_notebook_that_names_its_own_folder_has_not_changed(tiny_course, project, capsys):
+    """What is executed has its paths shortened."""
+    tiny_course(first=f"where = {str(paths.project_root() / 'notebooks')!r}")
+    assert cli.main(["run", "--name", "mine"]) == 0
+    assert cli.main(["run", "--name", "mine", "--resume"]) == 0
+    assert "complete already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda nb: nb["cells"][0]["metadata"].update(tags=None),
+        lambda nb: nb["cells"].clear(),
+        lambda nb: nb.pop("cells"),
+        lambda nb: nb["cells"][1].update(source=5),
+        lambda nb: nb["cells"][0].update(source="seed: int = 2**3"),
+        lambda nb: nb["cells"][0].update(source="seed: int = "),
+        lambda nb: nb["cells"].append(None),
+    ],
+)
+def test_a_damaged_notebook_is_refused_before_anything_runs(
+    tiny_course, project, monkeypatch, capsys, damage
+):
+    tiny_course(first="1", second="2")
+    path = project / "second.ipynb"
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(run, "execute", None)
+    assert cli.main(["run", "--name", "mine"]) == 1
+    said = capsys.readouterr().err
+    assert f"fmnist: {path}" in said and said.count("\n") == 1
+    assert not (project / "runs").exists()
+
+
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a\\b", " ", "-p", ".hidden", "a:b"])
 def test_a_name_that_is_no_folder(project, capsys, name):
     assert cli.main(["run", f"--name={name}"]) == 1
@@ -210,6 +245,9 @@ def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsy
         (["-p", "network", "Nope"], "network='Nope' is not one of Net, RawNet, "),
         (["-p", "step", "nope"], "step='nope' is not one of raw, normalise, "),
         (["-p", "test_queries", "1"], "test_queries=1 is not from 100 to 10,000"),
+        (["-p", "run_folder", "x"], "run_folder is set for each run by the command. Leave it out"),
+        (["-p", "resume", "true"], "resume is set for each run by the command. Leave it out."),
+        (["--name", ""], "--name '' is not the name of a folder"),
         (["-p", "train_images", "500"], "600 in batch_sizes='75,600' is not from 2 to 500"),
     ],
 )
