@@ -30,7 +30,7 @@ def check(namespace: dict, **allowed: Collection) -> None:
     A parameter that is called like an option of `Recipe` has its limits, too. namespace:
     `globals()` of the notebook, with IPython's list of inputs, `In`; without one nothing is known,
     and nothing refused. allowed: for some of the parameters, their values, as a range or any other
-    collection. Raises CourseError.
+    collection; or the name of another one, for whole numbers from 1 to that. Raises CourseError.
     """
     inputs = [*namespace.get("In", ()), "", ""]
     cells = [_assigned(source) for source in inputs]
@@ -45,8 +45,12 @@ def check(namespace: dict, **allowed: Collection) -> None:
         if name in namespace and kind in KINDS:
             _require(namespace[name], name, *KINDS[kind])
     for name, values in allowed.items():
+        limit = f" ({values})" if isinstance(values, str) else ""
+        if limit:
+            values = range(1, namespace.get(values, 0) + 1)
         if name in namespace and namespace[name] not in values:
-            raise CourseError(f"{name}={namespace[name]!r} is not {_among(values)}. Correct it.")
+            among = f"{_among(values)}{limit}"
+            raise CourseError(f"{name}={namespace[name]!r} is not {among}. Correct it.")
     options = {one.name for one in fields(Recipe)} & declared.keys() & namespace.keys()
     Recipe(**{name: namespace[name] for name in options})
 
