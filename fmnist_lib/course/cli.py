@@ -51,7 +51,10 @@ def run(name, parameters, resume) -> None:
 @click.option("--workers", default=1, show_default=True, help="runs at a time")
 @click.option("--threads", type=int, help="of each run (default: all, divided)")
 @click.option("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
-@click.option("--timeout", default=10.0, show_default=True, help="seconds it may take to answer")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+    help="seconds it may take to answer",
+)  # fmt: skip
 def sweep(notebook, parameters, out, **options) -> None:
     """Run a notebook with every combination of values, then compare the runs.
 

@@ -4,7 +4,9 @@ The state on disk is the truth. A run works in `OUT/.unfinished/`, and its folde
 name, by one rename, when it is complete. What is there when a sweep starts is not run again.
 """
 
+import glob
 import itertools
+import math
 import os
 import re
 import shutil
@@ -12,13 +14,12 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
 import nbformat
-import papermill
 import torch
 import yaml
 from papermill.exceptions import PapermillExecutionError
@@ -27,19 +28,24 @@ from tqdm import tqdm
 from fmnist_lib import runs
 from fmnist_lib.course.execute import (
     check_values,
+    declared,
     effective_parameters,
     execute,
     notebooks,
     parse_parameters,
+    require_same_code,
     run_cells,
     shorten_paths,
 )
+from fmnist_lib.course.run import prepare_data
 from fmnist_lib.course.student import ASKING, read_notebook, student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
 LESSON = "lesson"  # tag of the cells that teach but add nothing to a run's result
 UNFINISHED, FAILED = ".unfinished", "failed"
+MOST_RUNS = 10_000  # each takes seconds at least: more are a slip
+LONGEST = 86_400  # seconds to wait for a scheduler
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Job:
     out: str  # folder of the sweep
     parameters: dict
     threads: int | None  # of the run's processor, None: what the worker's environment says
+    source: str | None = None  # of the data, where the parameters say auto
 
     @property
     def name(self) -> str:
@@ -58,6 +65,11 @@ class Job:
     @property
     def folder(self) -> Path:
         return Path(self.out) / self.name
+
+    @property
+    def given(self) -> dict:
+        """What its notebook is run with."""
+        return self.parameters | ({"data_source": self.source} if self.source else {})
 
 
 def sweep(
@@ -81,15 +93,22 @@ def sweep(
     Raises CourseError before any run when something is wrong with these, and at the end when runs
     failed: their notebooks and logs are then under `out`/failed.
     """
-    if workers < 1 or (threads is not None and threads < 1):
-        raise CourseError("--workers and --threads are numbers of 1 or more.")
+    if workers < 1 or (threads is not None and not 1 <= threads <= 1024):
+        raise CourseError("--workers and --threads are numbers of 1 or more, threads up to 1,024.")
+    if scheduler is not None and not scheduler.strip():
+        raise CourseError("--scheduler is empty. Give its address, or leave the option out.")
+    if not 0 < timeout <= LONGEST:  # nor is it nan
+        raise CourseError(f"--timeout is a number of seconds above 0, up to {LONGEST:,}.")
     out = paths.in_project(out)
     if not scheduler:
         threads = threads or max(1, torch.get_num_threads() // workers)
-    jobs = plan(notebook, parameters, out, threads)
+    jobs = plan(notebook, parameters, out, threads, here=not scheduler)
     # A run is a kernel, which is a process; the threads here only wait for theirs.
     executor = dask_executor(scheduler, timeout) if scheduler else ThreadPoolExecutor(workers)
-    with executor as pool, _own_folder(out):
+    with ExitStack() as stack:
+        pool = stack.enter_context(executor)
+        jobs = settle_sources(jobs)
+        stack.enter_context(_own_folder(out))
         missing = find_missing(jobs, out)
         print(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them complete: {out}", flush=True)
         failed = run_jobs(missing, pool)
@@ -110,17 +129,27 @@ def sweep(
 
 
 def plan(
-    notebook: str | Path, parameters: list[tuple[str, str]], out: Path, threads: int | None
+    notebook: str | Path,
+    parameters: list[tuple[str, str]],
+    out: Path,
+    threads: int | None,
+    here: bool = True,
 ) -> list[Job]:
-    """The jobs of a sweep, one for each combination; CourseError when one can't be."""
+    """The jobs of a sweep, one for each combination; CourseError when one can't be.
+
+    here: whether they run on this machine.
+    """
+    for path in (notebook, out):
+        _require_text(path)
     notebook = _find_notebook(notebook)
-    try:
-        known = papermill.inspect_notebook(notebook)
-    except Exception as error:  # papermill and nbformat raise many kinds
-        raise CourseError(f"{notebook} is no notebook that can be run: {error}") from error
+    known = declared(notebook)
     if "run_folder" not in known:
         raise CourseError(f"{notebook.name} has no parameter run_folder, so no result to compare.")
     grid = read_values(parameters, known)
+    if (number := math.prod(map(len, grid.values()))) > MOST_RUNS:
+        raise CourseError(
+            f"These are {number:,} runs. A sweep has up to {MOST_RUNS:,}: give fewer."
+        )
     _without_lesson(notebook)  # which refuses what it must
     jobs = [
         Job(str(notebook), str(out), dict(zip(grid, values)), threads)
@@ -132,35 +161,66 @@ def plan(
                 f"{job.name!r} can't be the name of a folder: values may have letters, digits and "
                 "_ . + -, and 200 characters in all."
             )
-        check_values(notebook, job.parameters)
+    check_values(notebook, *(job.parameters for job in jobs), here=here)
     return jobs
+
+
+def _require_text(path: str | Path) -> None:
+    """CourseError unless a path can be handed to a notebook, which is a file of UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CourseError(
+            f"{str(path)!r} has letters that are not in UTF-8, which a notebook can't be given. "
+            "Take another name."
+        ) from error
+    if "\0" in str(path):
+        raise CourseError(f"{str(path)!r} can't be a path. Take another name.")
+
+
+def settle_sources(jobs: list[Job]) -> list[Job]:
+    """Let all jobs take the data that is here now: "auto" might be another source for a later one.
+
+    Loads the data of each source that they name, once. Raises CourseError when that fails, and when
+    two jobs turn out to be the same.
+    """
+    defaults = effective_parameters(Path(jobs[0].notebook), given={})
+    if "data_source" not in defaults:
+        return jobs
+    asked = [job.parameters.get("data_source", defaults["data_source"]) for job in jobs]
+    found = {name: prepare_data(name) for name in dict.fromkeys(asked)}
+    if len(set(found.values())) < len(found):
+        raise CourseError(
+            f"data_source={','.join(found)} names one source twice: auto is "
+            f"{found['auto']} here. Each is run once."
+        )
+    return [replace(job, source=found[name]) for job, name in zip(jobs, asked)]
 
 
 def read_values(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict[str, list]:
     """The values of each parameter, from "0.1,0.2" or, for integers, "0:5" (0 to 4).
 
-    known: as `papermill.inspect_notebook` returns it. Raises CourseError on an unknown name, a
-    value of another type, a value or name given twice, and no value at all.
+    known: as `execute.declared` returns it. Raises CourseError on an unknown name, a value of
+    another type, a value or name given twice, no value at all, and too many of them.
     """
     grid: dict[str, list] = {}
     for name, text in texts:
-        if name == "run_folder":
-            raise CourseError("run_folder is set for each run by the sweep. Leave it out.")
         if name in grid:
             raise CourseError(f"The parameter {name} is given twice. Put all values in one list.")
-        span = re.fullmatch(r"\s*(-?\d+):(-?\d+)\s*", text)
+        span = re.fullmatch(r"\s*(-?\d{1,20}):(-?\d{1,20})\s*", text)
         if span and known.get(name, {}).get("inferred_type_name") == "int":
-            parts = [str(number) for number in range(int(span[1]), int(span[2]))]
+            parts = _span(name, int(span[1]), int(span[2]))
         else:
-            parts = [part.strip() for part in text.split(",") if part.strip()]
-        if not parts:
+            parts = [part.strip() for part in text.split(",")]
+        if not any(parts):
             raise CourseError(f"{name} {text!r} has no value, so there is nothing to run.")
         # 0,01 would be 0 and 1, and 0,5 would be 0 and 5.
+        commas = r"(^|,) *[+-]?\d+,(0\d*|(?<=0,)\d+) *(,|$)"
         fraction = known.get(name, {}).get("inferred_type_name") == "float"
-        if fraction and re.search(r"(^|,) *[+-]?\d+,(0\d*|(?<=0,)\d+) *(,|$)", text):
+        if not all(parts) or (fraction and re.search(commas, text)):
             raise CourseError(
                 f"{name} {text!r} looks like a decimal comma. Write numbers with a point, 0.01, "
-                "and a comma only between two of them."
+                "and a comma only between two values."
             )
         values = [parse_parameters([(name, part)], known)[name] for part in parts]
         if len(set(values)) < len(values):
@@ -171,6 +231,31 @@ def read_values(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict[st
     return grid
 
 
+def _span(name: str, start: int, stop: int) -> list[str]:
+    if stop - start > MOST_RUNS:
+        raise CourseError(
+            f"{name} has {stop - start:,} values. A sweep has up to {MOST_RUNS:,} runs: give fewer."
+        )
+    return [str(number) for number in range(start, stop)]
+
+
+class _Texts(yaml.BaseLoader):
+    """Leaves every value as its text: else 1:5 is 65 and 1e-3 no number. Nothing (~) is None."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [key.value for key, _ in node.value]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.MarkedYAMLError(
+                problem=f"{twice[0]} is given twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+_NULL = "tag:yaml.org,2002:null"
+_Texts.add_implicit_resolver(_NULL, re.compile("(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Texts.add_constructor(_NULL, lambda loader, node: None)
+
+
 def read_file(path: str | Path) -> dict:
     """A sweep as a YAML file: `notebook`, `parameters` and perhaps `out`.
 
@@ -178,16 +263,16 @@ def read_file(path: str | Path) -> dict:
     """
     path = paths.find(path)
     try:
-        # BaseLoader leaves every value as its text: else 1:5 is 65 and 1e-3 no number.
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Texts)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise CourseError(f"{path} is no YAML: {error}") from error
     form = "Expected are `notebook:`, `parameters:` with one line for each, and perhaps `out:`."
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
         raise CourseError(f"{path} is not a sweep. {form}")
     if wrong := [key for key in content if key not in ("notebook", "parameters", "out")]:
         raise CourseError(f"{path} has an entry {wrong[0]!r}. {form}")
-    if "notebook" not in content:
+    read = {name: _one_text(path, name, content.get(name)) for name in ("notebook", "out")}
+    if not read["notebook"]:
         raise CourseError(f"{path} names no notebook. {form}")
     parameters = []
     for name, values in content["parameters"].items():
@@ -200,7 +285,14 @@ def read_file(path: str | Path) -> dict:
                 "several values as a list: [0.01, 0.1]."
             )
         parameters.append((name, ",".join(values)))
-    return {"notebook": content["notebook"], "parameters": parameters, "out": content.get("out")}
+    return read | {"parameters": parameters}
+
+
+def _one_text(path: Path, name: str, value) -> str | None:
+    """A value of a sweep's file; None for one that is not given, or blank."""
+    if value is not None and not isinstance(value, str):
+        raise CourseError(f"{path}: {name} is one path. Write it behind `{name}:`, without more.")
+    return value if value and value.strip() else None
 
 
 def _find_notebook(name: str | Path) -> Path:
@@ -232,17 +324,18 @@ def find_missing(jobs: list[Job], out: Path) -> list[Job]:
 
     What a run is, its parameters say, those with their defaults included and in any order. Raises
     CourseError when the folder of a job holds something else: a run of another notebook, or of the
-    same with other defaults.
+    same with other defaults; and when the code of the notebook has changed since any run there.
     """
     notebook = Path(jobs[0].notebook)
-    known = {
-        executed.parent: effective_parameters(executed)
-        for executed in out.glob(f"*/{notebook.name}")
-    }
+    known = {}
+    for executed in out.glob(f"*/{glob.escape(notebook.name)}"):
+        known[executed.parent] = effective_parameters(executed)
+        now = _without_lesson(notebook)
+        require_same_code(executed, notebook, now, "Give another --out.")
     defaults = effective_parameters(notebook, given={})
     missing = []
     for job in jobs:
-        given = {name: value for name, value in job.parameters.items() if name in defaults}
+        given = {name: value for name, value in job.given.items() if name in defaults}
         wanted, there = defaults | given, known.get(job.folder)
         if job.folder.exists() and there != wanted:
             changed = [f"{name}={there.get(name)!r}, now {wanted[name]!r}" for name in wanted
@@ -308,7 +401,7 @@ def _execute(job: Job, folder: Path) -> str | None:
             run_cells(
                 _without_lesson(Path(job.notebook)),
                 folder / Path(job.notebook).name,
-                {**job.parameters, "run_folder": str(folder)},
+                {**job.given, "run_folder": str(folder)},
                 progress_bar=False,
                 stdout_file=log,
                 stderr_file=log,
@@ -344,7 +437,7 @@ def dask_executor(address: str, timeout: float) -> Iterator[Executor]:
         ) from error
     try:
         client = Client(address, timeout=timeout)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Dask raises many kinds, KeyError for an address that is none
         raise CourseError(
             f"No Dask scheduler answers at {address} within {timeout:g} seconds. Start one with "
             "`dask scheduler`, and give the address that it prints."

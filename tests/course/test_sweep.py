@@ -14,14 +14,16 @@ from pathlib import Path
 import filelock
 import nbformat
 import pytest
+import torch
 from conftest import write_run
 
-from fmnist_lib import runs
+from fmnist_lib import data, runs
 from fmnist_lib.course import cli, execute, student, sweep
 from fmnist_lib.errors import CourseError
 
 NOTEBOOK = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
-QUICK = [("data_source", "csv"), ("epochs", "1"), ("train_images", "600"), ("dtype", "float32")]
+QUICK = [("data_source", "csv"), ("epochs", "1"), ("train_images", "600"),
+         ("subset_images", "100"), ("dtype", "float32")]  # fmt: skip
 VOLATILE = {"training_seconds", "evaluation_seconds", "device_name"}
 
 
@@ -78,6 +80,13 @@ def test_the_product_of_all_values():
         ([("seed", "1"), ("seed", "2")], "The parameter seed is given twice"),
         ([], "No parameter to vary"),
         ([("run_folder", "x")], "run_folder is set for each run"),
+        ([("resume", "true,false")], "resume is set for each run by the command. Leave it out."),
+        ([("seed", "0:1000000")], "seed has 1,000,000 values. A sweep has up to 10,000 runs"),
+        ([("seed", "0:101"), ("epochs", "1:101")], "These are 10,100 runs. A sweep has up to"),
+        ([("seed", f"0:{'9' * 5000}")], "is not of type int"),
+        ([("device", "cpu,gpu")], "device='gpu' is unknown. Choose auto, cpu"),
+        ([("dtype", "float32,float64")], "dtype='float64' is unknown. Choose auto, float32"),
+        ([("train_images", "100,50"), ("subset_images", "60")], "is not from 1 to 50"),
         ([("device", "../cpu")], "can't be the name of a folder"),
         ([("epochs", "1,0")], "epochs=0 is not at least 1"),
         ([("network", "Net,Nope")], "network='Nope' is not one of Net, RawNet, "),
@@ -108,10 +117,45 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         sweep.sweep(NOTEBOOK, [("seed", "1")], tmp_path / "file" / "out")
 
 
-@pytest.mark.parametrize("numbers", [{"workers": 0}, {"threads": 0}])
+@pytest.mark.parametrize("numbers", [{"workers": 0}, {"threads": 0}, {"threads": 10**9}])
 def test_no_worker(numbers, tmp_path):
     with pytest.raises(CourseError, match="numbers of 1 or more"):
         sweep.sweep(NOTEBOOK, [("seed", "1")], tmp_path / "out", **numbers)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--timeout", "nan"], "--timeout is a number of seconds above 0"),
+        (["--timeout", "inf"], "--timeout is a number of seconds above 0, up to 86,400"),
+        (["--timeout", "-1"], "-1.0 is not in the range"),
+        (["--timeout", "0"], "0.0 is not in the range"),
+        (["--scheduler", " "], "--scheduler is empty. Give its address"),
+        (["--scheduler", "foo"], "No Dask scheduler answers at foo within 10 seconds"),
+        (["--scheduler", "foo://x:1"], "No Dask scheduler answers at foo://x:1 within"),
+    ],
+)
+def test_a_scheduler_that_is_none(tmp_path, capsys, options, message):
+    pytest.importorskip("distributed")
+    arguments = ["sweep", str(NOTEBOOK), "-p", "seed", "1", "--out", str(tmp_path / "out")]
+    assert cli.main([*arguments, *options]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_may_have_devices_that_are_not_here(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(CourseError, match='device="cuda" is not available'):
+        plan(("device", "cuda"))
+    (job,) = sweep.plan(NOTEBOOK, [("device", "cuda")], Path("runs/x"), None, here=False)
+    assert job.parameters == {"device": "cuda"}
+
+
+@pytest.mark.parametrize("name", ["sw\udce4", "sw\0"])
+def test_a_folder_that_a_notebook_cannot_be_given(tmp_path, name):
+    with pytest.raises(CourseError, match="Take another name."):
+        sweep.sweep(NOTEBOOK, [("seed", "1")], f"{tmp_path}/{name}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_scheduler_answers(tmp_path):
@@ -144,6 +188,15 @@ def test_a_sweep_as_a_file(tmp_path):
     [
         ("a: [1", "is no YAML"),
         ("- 1", "is not a sweep"),
+        ("notebook: [a]\nparameters: {seed: 1}", "notebook is one path. Write it behind"),
+        ("notebook: {a: b}\nparameters: {seed: 1}", "notebook is one path"),
+        ("notebook: ~\nparameters: {seed: 1}", "names no notebook"),
+        ("notebook: a\nout: [a, b]\nparameters: {seed: 1}", "out is one path"),
+        ("notebook: a\nparameters: {seed: 1, seed: 2}", "seed is given twice"),
+        ("notebook: a\nnotebook: b\nparameters: {seed: 1}", "notebook is given twice"),
+        ("notebook: a\nparameters: {seed: ~}", "seed has a value that is not a plain"),
+        ("notebook: a\nparameters: ~", "is not a sweep"),
+        ("[" * 10_000, "is no YAML"),
         ("parameters: {seed: 1}", "names no notebook"),
         ("notebook: x.ipynb\nparameters: {seed: {a: 1}}", "seed has a value that is not a plain"),
         ("notebook: x.ipynb\nparameters: {seed: 1}\nworker: 2", "has an entry 'worker'"),
@@ -157,6 +210,21 @@ def test_a_wrong_file(tmp_path, text, message):
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(CourseError, match=message):
         sweep.read_file(tmp_path / "sweep.yaml")
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null", "' '"])
+def test_a_file_without_a_folder(tmp_path, capsys, nothing):
+    (tmp_path / "sweep.yaml").write_text(
+        f"notebook: {NOTEBOOK}\nparameters: {{seed: 1}}\nout: {nothing}\n"
+    )
+    assert cli.main(["sweep", str(tmp_path / "sweep.yaml")]) == 1
+    assert "No folder for the runs. Give one" in capsys.readouterr().err
+
+
+def test_a_text_like_nothing_is_a_text(tmp_path):
+    (tmp_path / "sweep.yaml").write_text('notebook: "~"\nparameters: {seed: 1}\nout: nullified')
+    read = sweep.read_file(tmp_path / "sweep.yaml")
+    assert (read["notebook"], read["out"]) == ("~", "nullified")
 
 
 def test_a_missing_file(tmp_path):
@@ -308,7 +376,9 @@ def test_a_comparison_that_fails_does_not_hide_the_runs_that_failed(tiny, tmp_pa
         sweep.sweep(tiny(), [("seed", "0:2")], tmp_path / "out")
 
 
-@pytest.mark.parametrize("values", ["0,01", "0.1,-0,5", "1,02", "0,5", "1,0"])
+@pytest.mark.parametrize(
+    "values", ["0,01", "0.1,-0,5", "1,02", "0,5", "1,0", ",01", ",5", "0.1,", "0.1,,0.2"]
+)
 def test_decimal_commas(values):
     with pytest.raises(CourseError, match="looks like a decimal comma"):
         plan(("learning_rate", values))
@@ -317,6 +387,57 @@ def test_decimal_commas(values):
 def test_zero_is_a_number():
     assert [job.parameters["seed"] for job in plan(("seed", "0,1"))] == [0, 1]
     assert [job.parameters["momentum"] for job in plan(("momentum", "0,0.9"))] == [0, 0.9]
+
+
+def test_a_notebook_that_has_changed_is_noticed(tiny, tmp_path):
+    """As `fmnist run` does: also for a run that would only stand beside the older ones."""
+    out = tmp_path / "out"
+    (job,) = sweep.plan(tiny(), [("seed", "0")], out, 1)
+    assert sweep.run_job(job) is None
+    notebook = nbformat.read(tiny(), as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("Words."))
+    lesson = nbformat.v4.new_code_cell("1", metadata={"tags": ["lesson"]})
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    assert sweep.find_missing([job], out) == []
+    notebook.cells.append(lesson)
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    assert sweep.find_missing([job], out) == []
+    notebook.cells.append(nbformat.v4.new_code_cell("rate = 5"))
+    nbformat.write(notebook, tmp_path / "tiny.ipynb")
+    for seed in ("0", "1"):
+        jobs = sweep.plan(tmp_path / "tiny.ipynb", [("seed", seed)], out, 1)
+        with pytest.raises(CourseError, match="tiny.ipynb has changed since .* Give another --out"):
+            sweep.find_missing(jobs, out)
+
+
+def test_a_run_that_was_damaged_is_said(tiny, tmp_path):
+    (job,) = sweep.plan(tiny(), [("seed", "0")], tmp_path / "out", 1)
+    assert sweep.run_job(job) is None
+    (job.folder / "tiny.ipynb").write_text('{"cells": [')
+    with pytest.raises(CourseError, match="seed=0/tiny.ipynb is no notebook"):
+        sweep.find_missing([job], tmp_path / "out")
+
+
+def test_all_runs_of_a_sweep_take_one_source(drawn, monkeypatch, tmp_path):
+    """What auto is now, as for `fmnist run`: real and generated images would be mixed."""
+
+    def settled(seeds, found, *more):
+        loaded = data.FashionMNIST(*drawn, drawn[1], found)
+        monkeypatch.setattr(data, "load", lambda source: loaded)
+        return sweep.settle_sources(plan(("seed", seeds), *more, out=tmp_path))
+
+    (job,) = settled("0", "synthetic")
+    assert job.source == "synthetic" and job.name == "seed=0"
+    executed = nbformat.read(NOTEBOOK, as_version=4)
+    executed.cells = sweep._without_lesson(NOTEBOOK).cells
+    executed.metadata.papermill = {"parameters": job.given}
+    write_run(job.folder, drawn)
+    nbformat.write(executed, job.folder / NOTEBOOK.name)
+    assert sweep.find_missing([job], tmp_path) == []
+    with pytest.raises(CourseError, match="data_source='synthetic', now 'zalando'. Give another"):
+        sweep.find_missing(settled("0,1", "zalando"), tmp_path)
+    with pytest.raises(CourseError, match="auto,zalando names one source twice: auto is zalando"):
+        settled("0", "zalando", ("data_source", "auto,zalando"))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"cells": [], "metadata": {}, "nbformat": 4}'])
