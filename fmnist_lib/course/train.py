@@ -44,7 +44,7 @@ def recipe_options(function: Callable) -> Callable:
 )
 @click.option("--data-source", default="auto", help="auto, zalando, csv or synthetic")
 @click.option(
-    "--train-images", type=click.IntRange(1), default=55_000, show_default=True, help="how many"
+    "--train-images", type=click.IntRange(1), help="how many (default: all, 55,000 of Zalando's)"
 )
 @click.option("--network", default="Net", show_default=True, help="a class of fmnist_lib.model")
 @click.option(
@@ -87,7 +87,7 @@ def _train(
     recipe: Recipe,
     out: str,
     data_source: str,
-    train_images: int,
+    train_images: int | None,
     network: str,
     device: str,
     dtype: str,
@@ -104,6 +104,11 @@ def _train(
 
     choose_threads(threads)
     loaded = data.load(source=data_source)
+    if train_images is not None and train_images > len(loaded.train):
+        raise CourseError(
+            f"--train-images {train_images:,} is more than there are for training: "
+            f"{len(loaded.train):,}. Give that or less, or leave it out."
+        )
     training = loaded.train[:train_images]
     torch.manual_seed(recipe.seed)
     model = build(network)
