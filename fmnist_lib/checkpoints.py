@@ -158,11 +158,11 @@ def shipped(network: str = "Net") -> Path:
 
     How each was trained, and its test accuracy: `fmnist_lib/weights/README.md`.
     """
-    path = WEIGHTS / f"{network}.pt"
-    if not path.exists():
-        names = ", ".join(sorted(file.stem for file in WEIGHTS.glob("*.pt")))
+    known = {path.stem: path for path in sorted(WEIGHTS.glob("*.pt"))}
+    if network not in known:
+        names = ", ".join(known)
         raise CourseError(f"The course comes with no trained {network!r}, only with: {names}.")
-    return path
+    return known[network]
 
 
 def _load_weights(model: nn.Module, weights: dict[str, Tensor] | None, path: str | Path) -> None:

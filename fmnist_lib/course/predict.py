@@ -54,9 +54,13 @@ def predict(
 
 
 def _choose(checkpoint: str | None, network: str | None) -> Path:
-    if checkpoint and network:
+    if checkpoint is not None and network is not None:
         raise CourseError("--checkpoint and --network name two networks. Give one of them.")
-    if checkpoint:
+    if checkpoint is not None:
+        if not checkpoint.strip():
+            raise CourseError("--checkpoint is empty. Give a file, or leave the option out.")
         return paths.find(checkpoint)
     own = paths.in_project(OWN)
-    return own if not network and paths.is_file(own) else checkpoints.shipped(network or "Net")
+    if network is None and paths.is_file(own):
+        return own
+    return checkpoints.shipped("Net" if network is None else network)

@@ -132,6 +132,15 @@ def test_how_many_files_could_not_be_read(project, capsys):
     assert line.startswith("dark.png") and "none.png" in first and "nor this.png" in last
 
 
-def test_a_network_that_the_course_has_not(project, capsys):
-    assert cli.main(["predict", "dark.png", "--network", "LeNet5"]) == 1
-    assert "no trained 'LeNet5', only with: " in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["LeNet5", "../weights/Net", "./Net", "net", "Net.pt", "", " "])
+def test_a_network_that_the_course_has_not(project, capsys, name):
+    assert cli.main(["predict", "dark.png", "--network", name]) == 1
+    assert f"no trained {name!r}, only with: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_checkpoint_without_a_name(project, capsys, name):
+    assert cli.main(["predict", "dark.png", "--checkpoint", name]) == 1
+    assert "--checkpoint is empty. Give a file" in capsys.readouterr().err
+    assert cli.main(["predict", "dark.png", "--checkpoint", name, "--network", "Net"]) == 1
+    assert "name two networks" in capsys.readouterr().err
