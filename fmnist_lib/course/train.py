@@ -103,6 +103,7 @@ def _train(
     from fmnist_lib.train import fit, measure
 
     choose_threads(threads)
+    choose_dtype(dtype, choose_device(device))  # refused before a folder is made
     loaded = data.load(source=data_source)
     if train_images is not None and train_images > len(loaded.train):
         raise CourseError(

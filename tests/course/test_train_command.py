@@ -71,6 +71,13 @@ def test_a_value_that_makes_no_sense(quick, tmp_path, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [["--device", "gpu"], ["--dtype", "float64"]])
+def test_what_is_refused_leaves_no_folder(quick, tmp_path, capsys, options):
+    assert cli.main(["train", "--out", str(tmp_path / "new"), *QUICK, *options]) == 1
+    assert "is unknown. Choose auto" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("asked", ["cuda", "mps", "cuda:1", "gpu"])
 def test_under_torchrun_a_process_has_its_device(quick, monkeypatch, tmp_path, capsys, asked):
     monkeypatch.setattr(distributed, "join", lambda: "cpu")
