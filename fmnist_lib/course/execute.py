@@ -50,15 +50,16 @@ def read(path: Path) -> nbformat.NotebookNode:
         if not any(cell.cell_type == "code" for cell in notebook.cells):
             raise ValueError("it has no cell of code")
     except Exception as error:  # nbformat raises many kinds
-        raise CourseError(
-            f"{path} is no notebook that can be run ({_first_line(error)}). Take it from where you "
-            "have it again."
-        ) from error
+        raise _none(path, error) from error
     return notebook
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _none(path: Path, error: Exception) -> CourseError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return CourseError(
+        f"{path} is no notebook that can be run ({reason}). Save it in Jupyter, or take it again "
+        "from where you have it."
+    )
 
 
 def declared(notebook: Path) -> dict[str, dict]:
@@ -69,12 +70,9 @@ def declared(notebook: Path) -> dict[str, dict]:
     """
     read(notebook)
     try:
-        known = papermill.inspect_notebook(notebook)
+        known = papermill.inspect_notebook(_literal(notebook))
     except Exception as error:  # papermill raises many kinds
-        raise CourseError(
-            f"{notebook} is no notebook that can be run ({_first_line(error)}). Take it from where "
-            "you have it again."
-        ) from error
+        raise _none(notebook, error) from error
     for name, spec in known.items():
         try:
             ast.literal_eval(spec["default"])
@@ -86,11 +84,16 @@ def declared(notebook: Path) -> dict[str, dict]:
     return known
 
 
+def _literal(path: Path) -> str:
+    """A path as papermill takes it: it puts parameters where braces are."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict:
     """Turn ("epochs", "2") into {"epochs": 2} by the types that the notebooks declare.
 
-    known: as `declared` returns it. Raises CourseError on an unknown name, a value of another type,
-    and a parameter that each run is given by the command.
+    known: as `declared` returns it. Raises CourseError on a name that is unknown or given twice, a
+    value of another type, and a parameter that each run is given by the command.
     """
     readers = {
         "int": int,
@@ -102,6 +105,8 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
     for name, text in texts:
         if name in NOT_DECISIVE:
             raise CourseError(f"{name} is set for each run by the command. Leave it out.")
+        if name in values:
+            raise CourseError(f"The parameter {name} is given twice. Give it once.")
         if name not in known:
             raise unknown(name, known)
         kind = known[name]["inferred_type_name"]
@@ -200,8 +205,8 @@ def run_cells(
     """
     require_kernel()
     papermill.execute_notebook(
-        notebook,
-        output,
+        _literal(notebook) if isinstance(notebook, Path) else notebook,
+        _literal(output),
         parameters=parameters,
         kernel_name=KERNEL,
         extra_arguments=QUIET,

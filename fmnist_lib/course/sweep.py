@@ -33,6 +33,7 @@ from fmnist_lib.course.execute import (
     execute,
     notebooks,
     parse_parameters,
+    read,
     require_same_code,
     run_cells,
     shorten_paths,
@@ -44,6 +45,7 @@ from fmnist_lib.storage import atomic, paths
 
 LESSON = "lesson"  # tag of the cells that teach but add nothing to a run's result
 UNFINISHED, FAILED = ".unfinished", "failed"
+PAGE = "06_compare_runs.ipynb"
 MOST_RUNS = 10_000  # each takes seconds at least: more are a slip
 LONGEST = 86_400  # seconds to wait for a scheduler
 
@@ -103,6 +105,7 @@ def sweep(
     if not scheduler:
         threads = threads or max(1, torch.get_num_threads() // workers)
     jobs = plan(notebook, parameters, out, threads, here=not scheduler)
+    _require_place(out / PAGE)
     # A run is a kernel, which is a process; the threads here only wait for theirs.
     executor = dask_executor(scheduler, timeout) if scheduler else ThreadPoolExecutor(workers)
     with ExitStack() as stack:
@@ -178,6 +181,18 @@ def _require_text(path: str | Path) -> None:
         raise CourseError(f"{str(path)!r} can't be a path. Take another name.")
 
 
+def _require_place(page: Path) -> None:
+    """CourseError when the comparison would overwrite a notebook that is no comparison."""
+    if not page.exists():
+        return
+    made_with = read(page).metadata.get("papermill", {}).get("parameters", {})
+    if "runs_folder" not in made_with:
+        raise CourseError(
+            f"{page} is not the comparison of a sweep, and would be overwritten by it. Give "
+            "another --out."
+        )
+
+
 def settle_sources(jobs: list[Job]) -> list[Job]:
     """Let all jobs take the data that is here now: "auto" might be another source for a later one.
 
@@ -219,8 +234,8 @@ def read_values(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict[st
         fraction = known.get(name, {}).get("inferred_type_name") == "float"
         if not all(parts) or (fraction and re.search(commas, text)):
             raise CourseError(
-                f"{name} {text!r} looks like a decimal comma. Write numbers with a point, 0.01, "
-                "and a comma only between two values."
+                f"{name} {text!r} looks like a decimal comma, or lacks a value. Write numbers with "
+                "a point, 0.01, and a comma only between two values."
             )
         values = [parse_parameters([(name, part)], known)[name] for part in parts]
         if len(set(values)) < len(values):
@@ -271,13 +286,13 @@ def read_file(path: str | Path) -> dict:
         raise CourseError(f"{path} is not a sweep. {form}")
     if wrong := [key for key in content if key not in ("notebook", "parameters", "out")]:
         raise CourseError(f"{path} has an entry {wrong[0]!r}. {form}")
-    read = {name: _one_text(path, name, content.get(name)) for name in ("notebook", "out")}
-    if not read["notebook"]:
+    places = {name: _one_text(path, name, content.get(name)) for name in ("notebook", "out")}
+    if not places["notebook"]:
         raise CourseError(f"{path} names no notebook. {form}")
     parameters = []
     for name, values in content["parameters"].items():
         values = values if isinstance(values, list) else [values]
-        if not all(isinstance(value, str) for value in values):
+        if not all(isinstance(value, str) for value in (name, *values)):
             raise CourseError(f"{path}: {name} has a value that is not a plain one. {form}")
         if commas := [value for value in values if "," in value]:
             raise CourseError(
@@ -285,7 +300,7 @@ def read_file(path: str | Path) -> dict:
                 "several values as a list: [0.01, 0.1]."
             )
         parameters.append((name, ",".join(values)))
-    return read | {"parameters": parameters}
+    return places | {"parameters": parameters}
 
 
 def _one_text(path: Path, name: str, value) -> str | None:
@@ -451,8 +466,8 @@ def dask_executor(address: str, timeout: float) -> Iterator[Executor]:
 
 def compare(folder: Path) -> Path:
     """Execute notebook 06 on a folder of runs; returns the page."""
-    source = paths.project_root() / "notebooks" / "06_compare_runs.ipynb"
-    page = folder / source.name
+    source = paths.project_root() / "notebooks" / PAGE
+    page = folder / PAGE
     # A student may have made the runs.
     notebook = student_version(read_notebook(source), name=source.name)
     execute(source, page, {"runs_folder": str(folder)}, notebook, progress_bar=False)

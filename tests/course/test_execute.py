@@ -95,6 +95,11 @@ def test_a_device_of_another_machine_is_only_known_by_name():
         execute.check_values(path, {"device": "gpu"}, here=False)
 
 
+def test_a_parameter_that_is_given_twice():
+    with pytest.raises(CourseError, match="The parameter epochs is given twice. Give it once."):
+        execute.parse_parameters([("epochs", "1"), ("epochs", "2")], KNOWN)
+
+
 def test_a_parameter_without_a_type_says_so():
     known = {"seed": {"inferred_type_name": "None"}}
     with pytest.raises(CourseError, match="does not say of which type seed is"):

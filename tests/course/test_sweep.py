@@ -117,6 +117,19 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         sweep.sweep(NOTEBOOK, [("seed", "1")], tmp_path / "file" / "out")
 
 
+def test_the_comparison_overwrites_no_notebook_of_somebody(tmp_path):
+    page = tmp_path / sweep.PAGE
+    page.write_bytes(NOTEBOOK.with_name(sweep.PAGE).read_bytes())
+    for out in (tmp_path, NOTEBOOK.parent):
+        with pytest.raises(CourseError, match="06_compare_runs.ipynb is not the comparison of a"):
+            sweep.sweep(NOTEBOOK, [("seed", "1")], out)
+    assert page.read_bytes() == NOTEBOOK.with_name(sweep.PAGE).read_bytes()
+    notebook = nbformat.read(page, as_version=4)
+    notebook.metadata.papermill = {"parameters": {"runs_folder": str(tmp_path)}}
+    nbformat.write(notebook, page)
+    sweep._require_place(page)
+
+
 @pytest.mark.parametrize("numbers", [{"workers": 0}, {"threads": 0}, {"threads": 10**9}])
 def test_no_worker(numbers, tmp_path):
     with pytest.raises(CourseError, match="numbers of 1 or more"):
@@ -195,6 +208,7 @@ def test_a_sweep_as_a_file(tmp_path):
         ("notebook: a\nparameters: {seed: 1, seed: 2}", "seed is given twice"),
         ("notebook: a\nnotebook: b\nparameters: {seed: 1}", "notebook is given twice"),
         ("notebook: a\nparameters: {seed: ~}", "seed has a value that is not a plain"),
+        ("notebook: a\nparameters: {~: 1}", "has a value that is not a plain"),
         ("notebook: a\nparameters: ~", "is not a sweep"),
         ("[" * 10_000, "is no YAML"),
         ("parameters: {seed: 1}", "names no notebook"),
@@ -308,6 +322,16 @@ def test_a_students_own_answers_do_not_stop_a_sweep(tiny, tmp_path, tag):
     (job,) = sweep.plan(tmp_path / "tiny.ipynb", [("seed", "1")], tmp_path / "out", 1)
     assert sweep.run_job(job) is None
     assert "checks.rows" not in (job.folder / "tiny.ipynb").read_text()
+
+
+def test_braces_in_a_path_are_braces(tiny, tmp_path):
+    """To papermill they are places for parameters."""
+    folder = tmp_path / "of {seed} and {nobody}"
+    folder.mkdir()
+    path = tiny().rename(folder / "{tiny}.ipynb")
+    (job,) = sweep.plan(path, [("seed", "1")], folder / "out", 1)
+    assert sweep.run_job(job) is None
+    assert (job.folder / path.name).exists() and sweep.find_missing([job], folder / "out") == []
 
 
 def test_a_folder_with_another_notebooks_run(tmp_path):
