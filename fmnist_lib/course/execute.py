@@ -89,6 +89,19 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
+def require_text(text: str | Path) -> None:
+    """CourseError unless a text can be handed to a notebook, which is a file of UTF-8."""
+    try:
+        str(text).encode()
+    except UnicodeEncodeError as error:
+        raise CourseError(
+            f"{str(text)!r} has letters that are not in UTF-8, which a notebook can't be given. "
+            "Take another."
+        ) from error
+    if "\0" in str(text):
+        raise CourseError(f"{str(text)!r} has a null character in it. Take another.")
+
+
 def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> dict:
     """Turn ("epochs", "2") into {"epochs": 2} by the types that the notebooks declare.
 
@@ -109,6 +122,7 @@ def parse_parameters(texts: list[tuple[str, str]], known: dict[str, dict]) -> di
             raise CourseError(f"The parameter {name} is given twice. Give it once.")
         if name not in known:
             raise unknown(name, known)
+        require_text(text)
         kind = known[name]["inferred_type_name"]
         if kind not in readers:
             raise CourseError(

@@ -35,6 +35,7 @@ from fmnist_lib.course.execute import (
     parse_parameters,
     read,
     require_same_code,
+    require_text,
     run_cells,
     shorten_paths,
 )
@@ -143,7 +144,7 @@ def plan(
     here: whether they run on this machine.
     """
     for path in (notebook, out):
-        _require_text(path)
+        require_text(path)
     notebook = _find_notebook(notebook)
     known = declared(notebook)
     if "run_folder" not in known:
@@ -166,19 +167,6 @@ def plan(
             )
     check_values(notebook, *(job.parameters for job in jobs), here=here)
     return jobs
-
-
-def _require_text(path: str | Path) -> None:
-    """CourseError unless a path can be handed to a notebook, which is a file of UTF-8."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise CourseError(
-            f"{str(path)!r} has letters that are not in UTF-8, which a notebook can't be given. "
-            "Take another name."
-        ) from error
-    if "\0" in str(path):
-        raise CourseError(f"{str(path)!r} can't be a path. Take another name.")
 
 
 def _require_place(page: Path) -> None:

@@ -35,6 +35,8 @@ def test_parameters_take_the_declared_types():
         ("epochs", "2.5", "epochs='2.5' is not of type int"),
         ("learning_rate", "fast", "is not of type float"),
         ("published_report", "maybe", "is not of type bool"),
+        ("data_source", "\udce4", "letters that are not in UTF-8, which a notebook can't be given"),
+        ("data_source", "a\0", "has a null character in it. Take another"),
     ],
 )
 def test_wrong_parameters(name, text, message):

@@ -248,7 +248,11 @@ def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsy
         (["-p", "run_folder", "x"], "run_folder is set for each run by the command. Leave it out"),
         (["-p", "resume", "true"], "resume is set for each run by the command. Leave it out."),
         (["--name", ""], "--name '' is not the name of a folder"),
-        (["-p", "train_images", "500"], "600 in batch_sizes='75,600' is not from 2 to 500"),
+        (["-p", "train_images", "500"], "subset_images=1000 is not from 1 to 500 (train_images)"),
+        (
+            ["-p", "train_images", "500", "-p", "subset_images", "100"],
+            "600 in batch_sizes='75,600' is not from 2 to 500",
+        ),
     ],
 )
 def test_a_run_refuses_before_it_starts(project, capsys, monkeypatch, arguments, message):

@@ -166,7 +166,7 @@ def test_a_cluster_may_have_devices_that_are_not_here(monkeypatch):
 
 @pytest.mark.parametrize("name", ["sw\udce4", "sw\0"])
 def test_a_folder_that_a_notebook_cannot_be_given(tmp_path, name):
-    with pytest.raises(CourseError, match="Take another name."):
+    with pytest.raises(CourseError, match="Take another."):
         sweep.sweep(NOTEBOOK, [("seed", "1")], f"{tmp_path}/{name}")
     assert list(tmp_path.iterdir()) == []
 
