@@ -23,14 +23,27 @@ ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook; CourseError when it is none, as after a merge that was not finished."""
+    """Read a notebook; CourseError when it is none, as after a merge that was not finished.
+
+    One that is damaged, or has no cells, is none either: whoever reads through here can rely on
+    what the format of notebooks promises.
+    """
+    broken = {}
     try:
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4, capture_validation_error=broken)
+        reason = "" if notebook.cells else "it has no cells"
     except Exception as error:  # nbformat raises many kinds
-        reason = str(error).splitlines()[0][:200]
+        reason = f"{error}".strip().partition("\n")[0] or type(error).__name__
+    if error := broken.get("ValidationError"):
+        where = [*error.relative_path]
+        cell = f"cell {where[1] + 1}: " if where[:1] == ["cells"] and len(where) > 1 else ""
+        reason = cell + str(error).splitlines()[0]
+    if reason:
         raise CourseError(
-            f"{path} can't be read as a notebook ({reason}). Take it from the repository again."
-        ) from error
+            f"{path} can't be read as a notebook ({reason[:200]}). Take it from the repository "
+            "again."
+        )
+    return notebook
 
 
 def without_solution(source: str) -> str:

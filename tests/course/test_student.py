@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 import shutil
 
 import nbformat
@@ -227,6 +228,50 @@ def test_a_notebook_that_is_none(project, tmp_path, capsys, text, command):
     out = tmp_path / "out"
     assert cli.main([part.format(out=out) for part in COMMANDS[command]]) == 1
     assert "can't be read as a notebook" in capsys.readouterr().err and not out.exists()
+
+
+DAMAGED = {
+    "tags that are none": lambda cell: cell["metadata"].update(tags=None),
+    "a tag that is a number": lambda cell: cell["metadata"].update(tags=[1]),
+    "tags as a text": lambda cell: cell["metadata"].update(tags="exercise"),
+    "no source": lambda cell: cell.pop("source"),
+    "no metadata": lambda cell: cell.pop("metadata"),
+    "no outputs": lambda cell: cell.pop("outputs"),
+    "a source that is a number": lambda cell: cell.update(source=1),
+    "a kind that there is not": lambda cell: cell.update(cell_type="heading"),
+    "an output without a kind": lambda cell: cell.update(outputs=[{}]),
+    "no cells": None,
+}
+PAGES = {
+    **COMMANDS,
+    "html": ["handouts", "--format", "html", "--out", "{out}"],
+    "instructor": ["handouts", "--for", "instructor", "--format", "ipynb", "--out", "{out}"],
+}
+
+
+@pytest.mark.parametrize("command", PAGES)
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_notebook(project, tmp_path, capsys, name, command):
+    path = project / "notebooks" / PATH.name
+    damaged = json.loads(path.read_text(encoding="utf-8"))
+    if DAMAGED[name]:
+        DAMAGED[name](damaged["cells"][2])
+    else:
+        damaged["cells"] = []
+    path.write_text(json.dumps(damaged), encoding="utf-8")
+    out = tmp_path / "out"
+    assert cli.main([part.format(out=out) for part in PAGES[command]]) == 1
+    said = capsys.readouterr().err
+    assert "02_build_cnn.ipynb can't be read as a notebook" in said
+    assert said.strip().count("\n") == 0 and not out.exists()
+
+
+def test_the_message_about_a_damaged_notebook_says_where(tmp_path):
+    damaged = copy.deepcopy(SOURCE)
+    damaged.cells[2].metadata["tags"] = None
+    (tmp_path / "a.ipynb").write_text(json.dumps(damaged), encoding="utf-8")
+    with pytest.raises(CourseError, match="cell 3: None is not of type 'array'"):
+        student.read_notebook(tmp_path / "a.ipynb")
 
 
 def test_the_message_says_where_and_what_to_do():
