@@ -16,6 +16,7 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root
 
+NAME = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.-]+"  # what GitHub takes: not "..", which is a folder
 COLAB = "colab"  # tag of the cell that installs the course there
 BADGES = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -42,8 +43,11 @@ def publish(repository: str) -> list[Path]:
     before anything is written, when it is no such name, and when a notebook that the links lead to
     is not fit for students: see `student.student_version`.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-        raise CourseError(f"{repository!r} is not OWNER/NAME, as in zalandoresearch/fashion-mnist.")
+    if not re.fullmatch(f"{NAME}/{NAME}", repository):
+        raise CourseError(
+            f"{repository!r} is not OWNER/NAME, as in zalandoresearch/fashion-mnist. GitHub's "
+            "names have the letters a to z, digits and - _ . in them."
+        )
     texts = {}  # path -> before and after
     for path in notebooks():
         notebook = read_notebook(path)

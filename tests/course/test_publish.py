@@ -95,7 +95,18 @@ def test_the_install_cell_acts_on_colab_only(project, monkeypatch, on_colab):
         assert shell.commands == []
 
 
-@pytest.mark.parametrize("name", ["course", "https://github.com/a/b", "a/b/c", ""])
+NO_NAMES = ["course", "https://github.com/a/b", "a/b/c", "", "../..", "./.", "a/..", ".../b", "ä/ß",
+            "a/b\n", "a/b c", "a/\u0661"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_a_name_that_is_none(project, capsys, name):
+    before = {path: path.read_bytes() for path in project.iterdir()}
     assert cli.main(["publish", name]) == 1
     assert "is not OWNER/NAME" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in project.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["a/.github", "A-1/b_c.d", "..a/b..", "1/2"])
+def test_a_name_that_is_one(project, name):
+    assert cli.main(["publish", name]) == 0
