@@ -3,6 +3,7 @@
 import base64
 import copy
 import re
+import unicodedata
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +20,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
 # What a line that was meant to be one of them can look like, without all but its letters.
 NEAR = ("beginsolution", "endsolution", "startsolution", "stopsolution", "solutionbegin",
         "solutionstart", "solutionend")  # fmt: skip
+OPENING = ("BEGIN", "END", "START", "STOP")  # in capitals, the first word of any marker
 ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
 
 
@@ -75,11 +77,18 @@ def _parted(source: str) -> tuple[list[str], list[str]]:
 
 
 def _resembles_marker(line: str) -> bool:
+    """Whether a line could be meant as a marker, of this course or of another tool."""
+    line = unicodedata.normalize("NFKC", line)  # full-width letters are letters
     letters = re.sub(r"[\W\d_]+", "", line).lower()
+    comment = re.match(r"\s*(?:#|//|<!--)[\W_]*([^\W\d_]+)", line)
+    first = comment[1] if comment else ""
     return bool(
         letters in ("solution", "solutions")
         or get_close_matches(letters, NEAR, cutoff=0.87)  # "resolution" is farther away
         or re.search(r"#\W*(begin|end)[\W_]*solution", line, re.IGNORECASE)
+        or (
+            first.isupper() and get_close_matches(re.sub("[^A-Z]", "", first), OPENING, cutoff=0.85)
+        )
     )
 
 

@@ -93,6 +93,11 @@ def in_a_widget(notebook):
     notebook.metadata["widgets"] = {"state": {"value": f"<b>{ANSWER}</b>"}}
 
 
+def second_pair(begin, end):
+    """A good pair of markers, and behind it another one that is none."""
+    return in_exercise(END, f"{END}\n{begin}\nanswer = 11\n{end}")
+
+
 RIGHT = new_output("stream", text="Right.\n")
 RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
 RIGHT_AS_RESULT = new_output("execute_result", {"text/plain": "'Right.'"}, execution_count=99)
@@ -113,6 +118,17 @@ BAD = {
     "a byte order mark": markers(f"\ufeff{BEGIN}", f"\ufeff{END}"),
     "only the first misspelt": in_exercise(BEGIN, "## BEGIN SOLUTION"),
     "only the last misspelt": in_exercise(END, "## END SOLUTION"),
+    "nbgrader's answer": second_pair("### BEGIN ANSWER", "### END ANSWER"),
+    "nbgrader's hidden tests": second_pair("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"),
+    "shortened": second_pair("### BEGIN SOL", "### END SOL"),
+    "in German": second_pair("### BEGINN LÖSUNG", "### ENDE LÖSUNG"),
+    "a word between": second_pair("### BEGIN MODEL SOLUTION", "### END MODEL SOLUTION"),
+    "full-width letters": second_pair("### ＢＥＧＩＮ ＳＯＬ", "### ＥＮＤ ＳＯＬ"),
+    "full-width hashes": second_pair("＃＃＃ BEGIN SOL", "＃＃＃ END SOL"),
+    "one hash, another word": second_pair("# BEGIN ANSWER", "# END ANSWER"),
+    "start, another word": second_pair("#%% START ANSWER", "#%% STOP ANSWER"),
+    "a Cyrillic letter in the first word": second_pair("### \u0412EGIN ANSWER", "### END ANSWER"),
+    "an HTML comment": added("<!-- BEGIN ANSWER -->\n11\n<!-- END ANSWER -->", new_markdown_cell),
     "no end": in_exercise(END, ""),
     "no begin": in_exercise(BEGIN, ""),
     "begin twice": in_exercise(END, BEGIN),
@@ -184,6 +200,12 @@ GOOD = {
         "## Resolution\nThe resolution, in the end, is the solution of a sum.", new_markdown_cell
     ),  # fmt: skip
     "convolution": added("# Begin with a convolution; the end is another.\nx = 1"),
+    "comments that begin and end": added(
+        "# Begin with a step.\n### End of the training\n# ENDIANNESS\n# STATE = 1, BEGINNERS\nx = 1"
+    ),
+    "headings that begin and end": added(
+        "## Begin here\n### End of the lesson\n## Ending\n### Test", new_markdown_cell
+    ),
     "a line end at the end": added("x = 1\n", text=new_output("stream", text="1\n")),
 }
 
