@@ -81,14 +81,12 @@ def _resembles_marker(line: str) -> bool:
     line = unicodedata.normalize("NFKC", line)  # full-width letters are letters
     letters = re.sub(r"[\W\d_]+", "", line).lower()
     comment = re.match(r"\s*(?:#|//|<!--)[\W_]*([^\W\d_]+)", line)
-    first = comment[1] if comment else ""
+    first = comment[1] if comment and comment[1].isupper() else ""
     return bool(
         letters in ("solution", "solutions")
         or get_close_matches(letters, NEAR, cutoff=0.87)  # "resolution" is farther away
         or re.search(r"#\W*(begin|end)[\W_]*solution", line, re.IGNORECASE)
-        or (
-            first.isupper() and get_close_matches(re.sub("[^A-Z]", "", first), OPENING, cutoff=0.85)
-        )
+        or get_close_matches(re.sub("[^A-Z]", "", first), OPENING, cutoff=0.85)
     )
 
 
@@ -143,10 +141,20 @@ def _strip(cell: NotebookNode, blank: bool) -> None:
 
 
 def _asks(cell: NotebookNode) -> bool:
-    """Whether a cell is tagged as one that asks, or checks an answer."""
-    tags = {tag.lower() for tag in cell.metadata.get("tags", [])}
+    """Whether a cell is tagged as one that asks, or checks an answer.
+
+    Raises CourseError when it has a tag that only resembles one of those.
+    """
+    tags = cell.metadata.get("tags", [])
+    for tag in tags:
+        word = unicodedata.normalize("NFKC", tag).strip().lower()
+        if tag not in ASKING and get_close_matches(word, (*ASKING, "solution"), cutoff=0.75):
+            raise CourseError(
+                f"Its tag {tag!r} looks like one of a cell that asks, and is none. Write "
+                "`exercise` or `quiz` exactly so, or take another word."
+            )
     checks = cell.cell_type == "code" and re.search(r"\b(checks\.\w+|quiz\.check)\(", cell.source)
-    return bool(tags & ASKING or checks)
+    return bool(ASKING & {*tags} or checks)
 
 
 def write_student_notebooks(folder: str | Path) -> Path:

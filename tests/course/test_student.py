@@ -98,6 +98,7 @@ def second_pair(begin, end):
     return in_exercise(END, f"{END}\n{begin}\nanswer = 11\n{end}")
 
 
+OWN_CHECK = "answer = 11\nassert answer == 11"  # without the checks of the course
 RIGHT = new_output("stream", text="Right.\n")
 RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
 RIGHT_AS_RESULT = new_output("execute_result", {"text/plain": "'Right.'"}, execution_count=99)
@@ -140,6 +141,13 @@ BAD = {
     "a check without a tag": added("answer = 11\nchecks.side_after_pooling(answer)"),
     "a quiz without a tag": added('answer = "b"\nquiz.check("sharing", answer)'),
     "an open question": added("Because it is local.", new_markdown_cell, ["exercise"]),
+    "a tag with a blank": added(OWN_CHECK, tags=["exercise "]),
+    "a tag in the plural": added(OWN_CHECK, tags=["Exercises"]),
+    "a tag with a letter less": added(OWN_CHECK, tags=["lesson", "excercise"]),
+    "a tag with a number": added(OWN_CHECK, tags=["exercise-3"]),
+    "a tag in full-width letters": added(OWN_CHECK, tags=["ｅｘｅｒｃｉｓｅ"]),
+    "another tag misspelt": added(OWN_CHECK, tags=["quizz"]),
+    "a tag of a solution": added(OWN_CHECK, tags=["solutions"]),
     "a tag in capitals": added("answer = 11", tags=["Exercise"]),
     "Markdown, misspelt": added("<!-- BEGIN SOLUTION -->\n11\n<!-- END SOLUTION -->",
                                 new_markdown_cell),  # fmt: skip
@@ -205,6 +213,9 @@ GOOD = {
     ),
     "headings that begin and end": added(
         "## Begin here\n### End of the lesson\n## Ending\n### Test", new_markdown_cell
+    ),
+    "other tags": added(
+        "x = 1", tags=["lesson", "nbval-check-output", "parameters", "hide-input", "exclude"]
     ),
     "a line end at the end": added("x = 1\n", text=new_output("stream", text="1\n")),
 }
