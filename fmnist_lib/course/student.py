@@ -1,14 +1,19 @@
 """The notebooks as students get them: without solutions, and the gate that makes sure of it."""
 
+import ast
 import base64
 import copy
 import re
+import textwrap
 import unicodedata
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from fmnist_lib.course.execute import notebooks
@@ -20,6 +25,8 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
 # What a line that was meant to be one of them can look like, without all but its letters.
 NEAR = ("beginsolution", "endsolution", "startsolution", "stopsolution", "solutionbegin",
         "solutionstart", "solutionend")  # fmt: skip
+# What checks an answer stands below these.
+CHECKING = ("fmnist_lib.lessons.checks", "fmnist_lib.lessons.quiz")
 OPENING = ("BEGIN", "END", "START", "STOP")  # in capitals, the first word of any marker
 ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
 
@@ -101,9 +108,10 @@ def student_version(
     of a solution anywhere in the result.
     """
     student = copy.deepcopy(notebook)
+    checks = _names_of_checks(notebook)
     for number, cell in enumerate(student.cells, start=1):
         try:
-            _strip(cell, blank)
+            _strip(cell, blank, checks)
         except CourseError as error:
             raise CourseError(f"{name}, cell {number}: {error}") from error
     if found := leaks(notebook, student):
@@ -111,16 +119,20 @@ def student_version(
     return student
 
 
-def _strip(cell: NotebookNode, blank: bool) -> None:
-    """Take the solution out of a cell, in place, with all that could show it."""
+def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
+    """Take the solution out of a cell, in place, with all that could show it.
+
+    checks: see `_names_of_checks`.
+    """
     kept, hidden = _parted(cell.source)
-    if _asks(cell) and not any(line.strip() for line in hidden):
+    asks = _asks(cell, checks)
+    if asks and not any(line.strip() for line in hidden):
         raise CourseError(
             f"It asks for an answer, and no solution stands between {BEGIN!r} and {END!r}: "
             "students would get it. Put it there."
         )
     stub = "\n".join(kept)
-    if _asks(cell) and cell.cell_type == "code" and "..." not in stub:
+    if asks and cell.cell_type == "code" and "..." not in stub:
         raise CourseError(
             "It asks for an answer, and no dots (...) stand outside the solution, where students "
             "put theirs: is the answer there? Put dots in its place."
@@ -140,8 +152,8 @@ def _strip(cell: NotebookNode, blank: bool) -> None:
             )
 
 
-def _asks(cell: NotebookNode) -> bool:
-    """Whether a cell is tagged as one that asks, or checks an answer.
+def _asks(cell: NotebookNode, checks: set[str]) -> bool:
+    """Whether a cell is tagged as one that asks, or has to do with a check of an answer.
 
     Raises CourseError when it has a tag that only resembles one of those.
     """
@@ -153,8 +165,55 @@ def _asks(cell: NotebookNode) -> bool:
                 f"Its tag {tag!r} looks like one of a cell that asks, and is none. Write "
                 "`exercise` or `quiz` exactly so, or take another word."
             )
-    checks = cell.cell_type == "code" and re.search(r"\b(checks\.\w+|quiz\.check)\(", cell.source)
-    return bool(ASKING & {*tags} or checks)
+    return bool(ASKING & {*tags}) or cell.cell_type == "code" and _uses(cell.source, checks)
+
+
+def _tree(code: str) -> ast.Module | None:
+    """The syntax of a cell, or of a part of one; None when it is no Python, nor IPython."""
+    code = textwrap.dedent(re.sub(r"\A\s*%%.*", "", code))  # a cell magic's first line
+    for change in (str, TransformerManager().transform_cell):
+        with suppress(SyntaxError, ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a back-slash that means nothing
+            return ast.parse(change(code))
+    return None
+
+
+def _names_of_checks(notebook: NotebookNode) -> set[str]:
+    """How a notebook can call what checks answers, as "checks" and "fmnist_lib.lessons.quiz"."""
+    imported = []  # pairs: a name, and what it stands for
+    for code in (cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        tree = _tree(code)
+        trees = [tree] if tree else [_tree(line) for line in code.splitlines()]
+        for node in (node for tree in trees if tree for node in ast.walk(tree)):
+            for alias in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+                module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                imported.append((alias.asname or alias.name, module + alias.name))
+    names = set(CHECKING)
+    for name, what in imported:
+        for checking in CHECKING:
+            if f"{what}.".startswith(f"{checking}."):
+                names.add(name)
+            elif checking.startswith(f"{what}."):
+                names.add(name + checking.removeprefix(what))
+    return names
+
+
+def _uses(code: str, names: set[str]) -> bool:
+    """Whether code uses one of these names other than in an import; in texts a call counts, too."""
+    tree = _tree(code)
+    if tree is None:  # a line that is no Python hides nothing
+        return any(re.search(rf"\b{re.escape(name)}\b", code) for name in names)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) in names:
+            return True
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            if f"{node.module}.".startswith(tuple(f"{name}." for name in CHECKING)):
+                return True
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):  # exec, a line magic
+            text = node.value
+            if text.startswith(CHECKING) or "(" in text and _tree(text) and _uses(text, names):
+                return True
+    return False
 
 
 def write_student_notebooks(folder: str | Path) -> Path:

@@ -98,6 +98,7 @@ def second_pair(begin, end):
     return in_exercise(END, f"{END}\n{begin}\nanswer = 11\n{end}")
 
 
+FROM = "from fmnist_lib.lessons.checks.build_cnn"
 OWN_CHECK = "answer = 11\nassert answer == 11"  # without the checks of the course
 RIGHT = new_output("stream", text="Right.\n")
 RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
@@ -139,6 +140,23 @@ BAD = {
     "behind code": added(f"area = 11  {BEGIN}\narea = 121\n{END}"),
     "misspelt, without a tag": added("area = ...\n# BEGIN SOLUTION\narea = 121\n# END SOLUTION"),
     "a check without a tag": added("answer = 11\nchecks.side_after_pooling(answer)"),
+    "a check with a blank": added("answer = 11\nchecks.map_size (answer)"),
+    "a check with many": added("answer = 11\nchecks . map_size\\\n   (answer)"),
+    "a check by its name": added(f"{FROM} import map_size\nmap_size(11)"),
+    "a check by another": added(f"{FROM} import map_size as size\nsize(11)"),
+    "a check by a variable": added("size = checks.map_size\nanswer = 11"),
+    "a check by getattr": added('getattr(checks, "map_size")(11)'),
+    "a check by its whole name": added("import fmnist_lib\nfmnist_lib.lessons.checks.core.x(11)"),
+    "a check by a part": added("from fmnist_lib import lessons as les\nles.checks.core.x(11)"),
+    "a check by a module": added("import fmnist_lib.lessons.quiz as q\nq.check('relu', 'c')"),
+    "a check by a star": added(f"{FROM} import *\nmap_size(11)"),
+    "a check by importlib": added("import importlib as i\nm = i.import_module('fmnist_lib.lessons."
+                                  "checks.build_cnn')\nm.map_size(11)"),
+    "a check with a magic": added("%time checks.map_size(11)"),
+    "a check in a timed cell": added("%%time\nchecks.map_size (11)"),
+    "a check in a text": added("exec('checks.map_size(11)')"),
+    "a check beside what is no Python": added("answer = = 11\nchecks.map_size(11)"),
+    "a check imported beside it": added(f"x = = 1\n{FROM} import map_size as size\nsize(11)"),
     "a quiz without a tag": added('answer = "b"\nquiz.check("sharing", answer)'),
     "an open question": added("Because it is local.", new_markdown_cell, ["exercise"]),
     "a tag with a blank": added(OWN_CHECK, tags=["exercise "]),
@@ -213,6 +231,10 @@ GOOD = {
     ),
     "headings that begin and end": added(
         "## Begin here\n### End of the lesson\n## Ending\n### Test", new_markdown_cell
+    ),
+    "checks of another kind": added(
+        "import pandas\nfrom fmnist_lib.lessons import parameters\nparameters.check(globals())\n"
+        "print('All checks (of the quiz) are done.')  # quiz.check('relu', 'c')\n%matplotlib inline"
     ),
     "other tags": added(
         "x = 1", tags=["lesson", "nbval-check-output", "parameters", "hide-input", "exclude"]
