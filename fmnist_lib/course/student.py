@@ -125,24 +125,24 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
     checks: see `_names_of_checks`.
     """
     kept, hidden = _parted(cell.source)
-    asks = _asks(cell, checks)
-    if asks and not any(line.strip() for line in hidden):
+    stub, solution = "\n".join(kept), "\n".join(hidden)
+    is_code, asks = cell.cell_type == "code", _asks(cell, checks)
+    marked = len(kept) < len(cell.source.splitlines())
+    if (asks or marked) and not (_does_something(solution) if is_code else solution.strip()):
         raise CourseError(
             f"It asks for an answer, and no solution stands between {BEGIN!r} and {END!r}: "
             "students would get it. Put it there."
         )
-    stub = "\n".join(kept)
-    if asks and cell.cell_type == "code" and "..." not in stub:
+    if asks and is_code and not _has_dots(_tree(stub)):
         raise CourseError(
             "It asks for an answer, and no dots (...) stand outside the solution, where students "
             "put theirs: is the answer there? Put dots in its place."
         )
-    marked = len(kept) < len(cell.source.splitlines())
     if marked:
         cell.source = stub
         if "attachments" in cell:  # pictures of the solution
             cell.attachments = {k: v for k, v in cell.attachments.items() if k in cell.source}
-    if cell.cell_type == "code":
+    if is_code:
         if blank or marked:
             cell.outputs, cell.execution_count = [], None
         if any("Right." in text for text in _texts(cell.outputs)):
@@ -176,6 +176,25 @@ def _tree(code: str) -> ast.Module | None:
             warnings.simplefilter("ignore")  # of a back-slash that means nothing
             return ast.parse(change(code))
     return None
+
+
+def _has_dots(tree: ast.AST | None) -> bool:
+    """Whether dots stand in code for something, and not in a comment or as an index."""
+    nodes = list(ast.walk(tree)) if tree else []
+    indices = {id(n) for node in nodes if isinstance(node, ast.Subscript)
+               for n in ast.walk(node.slice)}  # fmt: skip
+    dots = [n for n in nodes if isinstance(n, ast.Constant) and n.value is ...]
+    return any(id(node) not in indices for node in dots)
+
+
+def _does_something(code: str) -> bool:
+    """Whether there is a statement in code that could be an answer."""
+    tree = _tree(code)
+    if tree is None:  # a part, as of an `if`
+        return any(line.strip() and line.strip()[0] != "#" for line in code.splitlines())
+    nothing = [each for each in tree.body if isinstance(each, ast.Pass) or _has_dots(each)
+               or isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]  # fmt: skip
+    return len(nothing) < len(tree.body)
 
 
 def _names_of_checks(notebook: NotebookNode) -> set[str]:

@@ -137,6 +137,13 @@ BAD = {
     "exchanged": markers(END, BEGIN),
     "nothing between": added(f"x = ...\n{BEGIN}\n\n{END}\nx = 11", tags=["exercise"]),
     "the answer before the markers": in_exercise("answer = ...", "answer = 11"),
+    "dots in a comment only": in_exercise("answer = ...", "answer = 11  # think ..."),
+    "dots in a text only": in_exercise("answer = ...", 'answer, hint = 11, "..."'),
+    "dots as an index": in_exercise("answer = ...", "answer = torch.tensor([11])[..., 0]"),
+    "only a comment between": added(f"answer = 11, ...\n{BEGIN}\n# hm\n{END}", tags=["exercise"]),
+    "only a text between": added(f"answer = 11, ...\n{BEGIN}\n'hm'\npass\n{END}", tags=["quiz"]),
+    "only dots between": added(f"answer = 11, ...\n{BEGIN}\nanswer = ...\n{END}", tags=["quiz"]),
+    "only a comment, without a tag": added(f"answer = 11\n{BEGIN}\n# the first of two\n{END}"),
     "behind code": added(f"area = 11  {BEGIN}\narea = 121\n{END}"),
     "misspelt, without a tag": added("area = ...\n# BEGIN SOLUTION\narea = 121\n# END SOLUTION"),
     "a check without a tag": added("answer = 11\nchecks.side_after_pooling(answer)"),
@@ -231,6 +238,13 @@ GOOD = {
     ),
     "headings that begin and end": added(
         "## Begin here\n### End of the lesson\n## Ending\n### Test", new_markdown_cell
+    ),
+    "a solution that is a part": added(
+        f"if x:\n    y = ...\n    {BEGIN}\n    y = 2 if x else 3\nelse:\n    y = 3\n    {END}",
+        tags=["exercise"],
+    ),
+    "dots beside a magic": added(
+        f"%matplotlib inline\ny = ...\n{BEGIN}\n!ls\n{END}", tags=["exercise"]
     ),
     "checks of another kind": added(
         "import pandas\nfrom fmnist_lib.lessons import parameters\nparameters.check(globals())\n"
