@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -141,7 +142,8 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
     if marked:
         cell.source = stub
         if "attachments" in cell:  # pictures of the solution
-            cell.attachments = {k: v for k, v in cell.attachments.items() if k in cell.source}
+            named = cell.attachments.items()
+            cell.attachments = {name: each for name, each in named if _shows(stub, name)}
     if is_code:
         if blank or marked:
             cell.outputs, cell.execution_count = [], None
@@ -150,6 +152,12 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
                 'An output that students would see says "Right.": tag the cell `exercise` or '
                 f"`quiz`, and put its answer between {BEGIN!r} and {END!r}."
             )
+
+
+def _shows(text: str, name: str) -> bool:
+    """Whether a text shows the attachment of this name."""
+    names = f"{re.escape(name)}|{re.escape(quote(name))}"
+    return bool(re.search(rf"attachment:({names})(?![\w.%-])", text))
 
 
 def _asks(cell: NotebookNode, checks: set[str]) -> bool:
@@ -192,9 +200,15 @@ def _does_something(code: str) -> bool:
     tree = _tree(code)
     if tree is None:  # a part, as of an `if`
         return any(line.strip() and line.strip()[0] != "#" for line in code.splitlines())
-    nothing = [each for each in tree.body if isinstance(each, ast.Pass) or _has_dots(each)
-               or isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]  # fmt: skip
-    return len(nothing) < len(tree.body)
+    return not all(isinstance(each, ast.Pass) or _is_constant(each) for each in tree.body)
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    """Whether a statement is a text or the like and no more, or sets something to dots."""
+    value = getattr(statement, "value", None)
+    return isinstance(value, ast.Constant) and (
+        isinstance(statement, ast.Expr) or value.value is ...
+    )
 
 
 def _names_of_checks(notebook: NotebookNode) -> set[str]:

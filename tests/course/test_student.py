@@ -284,6 +284,25 @@ def test_solutions_in_markdown_are_taken_out_too(project, tmp_path, tags):
     assert cell.source.rstrip() == "**Why?**\n\n..." and cell.attachments == {}
 
 
+@pytest.mark.parametrize(
+    "stub, kept",
+    [
+        ("![](fig1.png)", []),
+        ("See 1.png and attachment:11.png above, attachment:1.png.jpg", []),
+        ("![](attachment:a b.png)", ["a b.png"]),
+        ("![](attachment:a%20b.png) 1.png", ["a b.png"]),
+        ("![](attachment:1.png)", ["1.png"]),
+        ('<img src="attachment:1.png">', ["1.png"]),
+    ],
+)
+def test_only_pictures_that_the_stub_shows_stay(stub, kept):
+    source = f"{stub}\n{BEGIN}\n![](attachment:1.png) ![](attachment:a%20b.png)\n{END}"
+    cell = new_markdown_cell(source)
+    cell.attachments = {name: {"image/png": "aGVsbG8="} for name in ("1.png", "a b.png")}
+    version = student.student_version(nbformat.v4.new_notebook(cells=[cell]))
+    assert [*version.cells[0].attachments] == kept
+
+
 def test_a_solution_in_a_raw_cell_is_taken_out_too():
     raw = nbformat.v4.new_raw_cell(f"Text\n{BEGIN}\nThe secret of it\n{END}")
     version = student.student_version(nbformat.v4.new_notebook(cells=[raw]))
