@@ -26,6 +26,11 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
 # What a line that was meant to be one of them can look like, without all but its letters.
 NEAR = ("beginsolution", "endsolution", "startsolution", "stopsolution", "solutionbegin",
         "solutionstart", "solutionend")  # fmt: skip
+# Metadata that students get: what Jupyter and papermill need. Of the others, the state of widgets
+# shows outputs, for one.
+OF_NOTEBOOK = {"kernelspec", "language_info", "papermill"}
+OF_CELL = {"tags", "slideshow", "jupyter", "editable", "deletable", "collapsed", "scrolled",
+           "format", "papermill"}  # fmt: skip
 # What checks an answer stands below these.
 CHECKING = ("fmnist_lib.lessons.checks", "fmnist_lib.lessons.quiz")
 OPENING = ("BEGIN", "END", "START", "STOP")  # in capitals, the first word of any marker
@@ -104,13 +109,19 @@ def student_version(
     """The notebook without solutions, and without the outputs of the cells that had them.
 
     Whatever is written for students comes from here. blank: without any output. name: of the
-    notebook, in messages. Raises CourseError when a solution could stay: markers that are not in
-    pairs or misspelt, a cell that asks and hides nothing, an output that says "Right.", and a line
-    of a solution anywhere in the result.
+    notebook, in messages. Metadata that nothing here needs are left out. Raises CourseError when
+    a solution could stay: markers that are not in pairs or misspelt, a cell that asks and hides
+    nothing, an output that says "Right.", and a line of a solution anywhere in the result.
+
+    Against mistakes, not malice. It can't know an answer that no marker and no tag points to: in a
+    comment of the stub, in other words, in a picture, in what a later cell prints; nor one of less
+    than 8 characters, such as `k = 7`, that is repeated in a text.
     """
     student = copy.deepcopy(notebook)
     checks = _names_of_checks(notebook)
+    student.metadata = _only(student.metadata, OF_NOTEBOOK)
     for number, cell in enumerate(student.cells, start=1):
+        cell.metadata = _only(cell.metadata, OF_CELL)
         try:
             _strip(cell, blank, checks)
         except CourseError as error:
@@ -152,6 +163,10 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
                 'An output that students would see says "Right.": tag the cell `exercise` or '
                 f"`quiz`, and put its answer between {BEGIN!r} and {END!r}."
             )
+
+
+def _only(metadata: NotebookNode, names: set[str]) -> NotebookNode:
+    return NotebookNode({name: value for name, value in metadata.items() if name in names})
 
 
 def _shows(text: str, name: str) -> bool:

@@ -80,17 +80,9 @@ def without_markers(notebook):
     cell.source = "\n".join(x for x in cell.source.splitlines() if "SOLUTION" not in x)
 
 
-def in_metadata(notebook):
-    notebook.cells[0].metadata["note"] = {"deep": [ANSWER]}
-
-
 def in_attachment(notebook):
     encoded = base64.b64encode(ANSWER.encode()).decode()
     notebook.cells[0].attachments = {"notes.txt": {"text/plain": encoded}}
-
-
-def in_a_widget(notebook):
-    notebook.metadata["widgets"] = {"state": {"value": f"<b>{ANSWER}</b>"}}
 
 
 def second_pair(begin, end):
@@ -181,9 +173,7 @@ BAD = {
     "Right. in HTML": added("verdict", text=RIGHT_IN_HTML),
     "Right. as a result": added("verdict", text=RIGHT_AS_RESULT),
     "a line in an output": added("inspect()", text=new_output("stream", text=f"  {ANSWER}\n")),
-    "a line in metadata": in_metadata,
     "a line in an attachment": in_attachment,
-    "a line in a widget": in_a_widget,
 }  # fmt: skip
 
 
@@ -301,6 +291,36 @@ def test_only_pictures_that_the_stub_shows_stay(stub, kept):
     cell.attachments = {name: {"image/png": "aGVsbG8="} for name in ("1.png", "a b.png")}
     version = student.student_version(nbformat.v4.new_notebook(cells=[cell]))
     assert [*version.cells[0].attachments] == kept
+
+
+RIGHT_IN_A_WIDGET = {"state": {"1": {"state": {"value": "Right. The answer is 11."}}}}
+METADATA = {
+    "a line": {"note": {"deep": [ANSWER]}},
+    "a solution": {"solution": "k = 7", "solution2": {"hash": "11"}},
+    "a widget": {"widgets": {"application/vnd.jupyter.widget-state+json": RIGHT_IN_A_WIDGET}},
+    "a line in a widget": {"widgets": {"state": {"value": f"<b>{ANSWER}</b>"}}},
+    "a key": {ANSWER: True},
+}
+
+
+@pytest.mark.parametrize("where", ["cell", "notebook"])
+@pytest.mark.parametrize("name", METADATA)
+def test_metadata_that_nobody_needs_are_left_out(project, tmp_path, name, where):
+    def change(notebook):
+        (notebook if where == "notebook" else notebook.cells[3]).metadata |= METADATA[name]
+
+    alter(project, change)
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    version = nbformat.read(tmp_path / PATH.name, as_version=4)
+    assert version == student.student_version(SOURCE)
+
+
+def test_metadata_that_jupyter_needs_stay():
+    cell = new_code_cell("x = 1")
+    cell.metadata = {"tags": ["lesson"], "slideshow": {"slide_type": "slide"}, "editable": False,
+                     "jupyter": {"source_hidden": True}, "deletable": False}  # fmt: skip
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=SOURCE.metadata)
+    assert student.student_version(notebook) == notebook
 
 
 def test_a_solution_in_a_raw_cell_is_taken_out_too():
