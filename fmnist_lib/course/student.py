@@ -3,6 +3,7 @@
 import ast
 import base64
 import copy
+import html
 import re
 import textwrap
 import unicodedata
@@ -158,7 +159,8 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
     if is_code:
         if blank or marked:
             cell.outputs, cell.execution_count = [], None
-        if any("Right." in text for text in _texts(cell.outputs)):
+        texts = [*_texts(cell.outputs), *_shown(cell.outputs)]
+        if any("Right." in re.sub(r"[\s*_`{}\"']", "", text) for text in texts):
             raise CourseError(
                 'An output that students would see says "Right.": tag the cell `exercise` or '
                 f"`quiz`, and put its answer between {BEGIN!r} and {END!r}."
@@ -290,29 +292,54 @@ def leaks(source: NotebookNode, handout: str | NotebookNode) -> list[str]:
     handout: a notebook, of which every text is searched (sources, outputs, metadata, attachments),
     or the text of an HTML or PDF file.
     """
-    texts = [handout] if isinstance(handout, str) else list(_texts(handout))
+    if isinstance(handout, str):
+        texts = [handout]
+    else:
+        outputs = [text for cell in handout.cells for text in _shown(cell.get("outputs", []))]
+        texts = [*_texts(handout), *outputs]
     searched = [_squeezed(text) for text in texts]
-    parted = [_parted(cell.source) for cell in source.cells]
-    public = _squeezed("\n".join(line for kept, _ in parted for line in kept))
     markers = [marker for marker in (BEGIN, END) if any(_squeezed(marker) in t for t in searched)]
-    # Without the comment behind the code, which may stand alone somewhere.
-    secret = [line.strip().partition("  #")[0] for _, hidden in parted for line in hidden]
+    public, secret = "", {}  # secret: line -> without white space
+    for cell in source.cells:
+        kept, hidden = _parted(cell.source)
+        if cell.cell_type == "code":  # what the lesson has shown before is no secret
+            public += _squeezed("\n".join(kept))
+        for line in hidden:
+            line = line.strip().partition("  #")[0]  # the comment may stand alone somewhere
+            short = _squeezed(line)
+            if len(short) >= 8 and short not in public:  # less is no answer: "else:", "x = 0"
+                secret[line] = short
     return markers + [
-        line
-        for line in secret
-        if len(short := _squeezed(line)) >= 8  # less is no answer: "else:", "x = 0"
-        and short not in public
-        and any(short in text for text in searched)
+        line for line, short in secret.items() if any(short in text for text in searched)
     ]
 
 
 def _squeezed(text: str) -> str:
     """Without white space, and with one kind of quotation marks (typographers change them)."""
+    text = unicodedata.normalize("NFKC", text)  # full-width letters, ligatures
     return re.sub(r"\s+", "", re.sub("[\"'“”‘’]", '"', text))
 
 
+def _plain(text: str) -> str:
+    """What a reader sees of a text: without HTML's tags, colours and characters of no width."""
+    text = re.sub(r"\x1b\[[\d;]*m|<!--|-->|</?[A-Za-z][^<>]*>", "", text)
+    return re.sub("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]", "", html.unescape(text))
+
+
+def _shown(outputs: list[NotebookNode]) -> list[str]:
+    """What the outputs of a cell show together, once for each type of what they display."""
+    types = {"text/plain"} | {kind for output in outputs for kind in output.get("data", {})}
+    return [
+        _plain("".join(
+            output.text if "text" in output else "".join(_texts(output.get("data", {}).get(kind)))
+            for output in outputs
+        ))
+        for kind in types
+    ]  # fmt: skip
+
+
 def _texts(value) -> Iterator[str]:
-    """Every text in a notebook, also decoded where it is base64."""
+    """Every text in a notebook, as it is, as a reader sees it, and decoded where it is base64."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield key
@@ -324,6 +351,7 @@ def _texts(value) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, str):
         yield value
+        yield _plain(value)
         if len(value) >= 8 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", value):
             try:
                 yield base64.b64decode(value).decode("utf-8", errors="ignore")

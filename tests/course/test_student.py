@@ -54,12 +54,13 @@ def in_exercise(old, new):
 
 
 def added(source, kind=new_code_cell, tags=(), text=None):
-    """A cell more, perhaps with an output."""
+    """A cell more, perhaps with outputs."""
 
     def change(notebook):
         cell = kind(source, metadata={"tags": list(tags)} if tags else {})
         if text:
-            cell.outputs, cell.execution_count = [text], 99
+            cell.outputs = text if isinstance(text, list) else [text]
+            cell.execution_count = 99
         notebook.cells.insert(5, cell)
 
     return change
@@ -94,6 +95,21 @@ FROM = "from fmnist_lib.lessons.checks.build_cnn"
 OWN_CHECK = "answer = 11\nassert answer == 11"  # without the checks of the course
 RIGHT = new_output("stream", text="Right.\n")
 RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
+
+
+def shown(kind, *texts):
+    return [new_output("display_data", {kind: text, "text/plain": "<object>"}) for text in texts]
+
+
+RIGHT_IN_PARTS = [new_output("stream", text="Rig"), new_output("stream", text="ht.\n")]
+RIGHT_IN_STREAMS = [
+    new_output("stream", text="Rig"),
+    new_output("stream", name="stderr", text="ht."),
+]
+RIGHT_IN_COLOUR = new_output("stream", text="\x1b[1;32mRight\x1b[0m.\n")
+RIGHT_IN_JSON = new_output("display_data", {"application/json": {"a": ["Right."]}})
+RIGHT_IN_BASE64 = shown("text/x", base64.b64encode(b"So: Right. It is 11.").decode())
+RIGHT_AS_ERROR = new_output("error", ename="Verdict", evalue="Right. 11", traceback=[])
 RIGHT_AS_RESULT = new_output("execute_result", {"text/plain": "'Right.'"}, execution_count=99)
 BAD = {
     "no markers": without_markers,
@@ -171,6 +187,27 @@ BAD = {
     "a heading of Markdown": added("### Solution\nIt is 11.", new_markdown_cell),
     "Right.": added("print(verdict)", text=RIGHT),
     "Right. in HTML": added("verdict", text=RIGHT_IN_HTML),
+    "Right. in two outputs": added("f()", text=RIGHT_IN_PARTS),
+    "Right. in two streams": added("f()", text=RIGHT_IN_STREAMS),
+    "Right. in two displays": added("f()", text=shown("text/html", "<p>Rig", "ht.</p>")),
+    "Right. in bold": added("f()", text=shown("text/html", "<b>Right</b>. It is 11.")),
+    "Right. in bold Markdown": added("f()", text=shown("text/markdown", "**Right**.")),
+    "Right. in LaTeX": added("f()", text=shown("text/latex", r"$\textbf{Right}.$")),
+    "Right. in SVG": added("f()", text=shown("image/svg+xml", "<svg><text>Rig</text>ht.</svg>")),
+    "Right. as an entity": added("f()", text=shown("text/html", "Right&#46;")),
+    "Right. with no width": added("f()", text=shown("text/html", "Rig&#8203;ht.")),
+    "Right. in colour": added("f()", text=RIGHT_IN_COLOUR),
+    "Right. in JSON": added("f()", text=RIGHT_IN_JSON),
+    "Right. in base64": added("f()", text=RIGHT_IN_BASE64),
+    "Right. as an error": added("f()", text=RIGHT_AS_ERROR),
+    "a line in Markdown": added(f"One could write `{ANSWER}`.", new_markdown_cell),
+    "a line in a raw cell": added(ANSWER, nbformat.v4.new_raw_cell),
+    "a line in a later cell": lambda notebook: notebook.cells.append(new_code_cell(ANSWER)),
+    "a line in two outputs": added("f()", text=shown("text/html", ANSWER[:9], ANSWER[9:])),
+    "a line in bold": added("f()", text=shown("text/html", ANSWER.replace("28", "<b>28</b>"))),
+    "a line in full-width letters": added(ANSWER.replace("answer", "ａｎｓｗｅｒ"),
+                                          new_markdown_cell),
+    "a line with HTML": added(ANSWER.replace("28", "<i>28</i>"), new_markdown_cell),
     "Right. as a result": added("verdict", text=RIGHT_AS_RESULT),
     "a line in an output": added("inspect()", text=new_output("stream", text=f"  {ANSWER}\n")),
     "a line in an attachment": in_attachment,
@@ -236,6 +273,9 @@ GOOD = {
     "dots beside a magic": added(
         f"%matplotlib inline\ny = ...\n{BEGIN}\n!ls\n{END}", tags=["exercise"]
     ),
+    "right, but no verdict": added(
+        "x = 1", text=shown("text/html", "<p>The upright. All are right. Right</p>", "Right, then.")
+    ),
     "checks of another kind": added(
         "import pandas\nfrom fmnist_lib.lessons import parameters\nparameters.check(globals())\n"
         "print('All checks (of the quiz) are done.')  # quiz.check('relu', 'c')\n%matplotlib inline"
@@ -260,6 +300,11 @@ def test_what_hides_its_solutions_passes(project, tmp_path, name):
 MARKDOWN = (
     f"**Why?**\n\n...\n\n{BEGIN}\nBecause weights are shared. ![](attachment:proof.png)\n{END}"
 )
+
+
+def test_a_line_that_the_lesson_shows_before_is_no_secret(project, tmp_path):
+    alter(project, added(f"{ANSWER}\nprint(answer)"))
+    assert cli.main(["student", "--out", str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize("tags", [[], ["exercise"]])
