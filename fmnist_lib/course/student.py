@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -151,6 +152,11 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
             "It asks for an answer, and no dots (...) stand outside the solution, where students "
             "put theirs: is the answer there? Put dots in its place."
         )
+    if not is_code and not asks and (label := _label(stub)):
+        raise CourseError(
+            f"{label!r} announces a solution, which students would get. Put all of it "
+            f"between {BEGIN!r} and {END!r}, or use other words."
+        )
     if marked:
         cell.source = stub
         if "attachments" in cell:  # pictures of the solution
@@ -165,6 +171,20 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
                 'An output that students would see says "Right.": tag the cell `exercise` or '
                 f"`quiz`, and put its answer between {BEGIN!r} and {END!r}."
             )
+
+
+def _label(text: str) -> str | None:
+    """The first heading, bold text or summary in Markdown that begins with "solution"."""
+    lines = re.split(r"\n|(?=<summary)", unicodedata.normalize("NFKC", text), flags=re.IGNORECASE)
+    for line, below in pairwise([*lines, ""]):
+        signs = r"(?:[^\w<]|_|<[^<>]*>|\d+[.)])*"  # before the first word
+        first = re.match(rf"({signs})solutions?(?![^\W_])", line, re.IGNORECASE)
+        if first and (
+            re.search(r"#|\*\*|__|<(b|strong|h\d|summary)\b", first[1], re.IGNORECASE)
+            or re.fullmatch(r"[ >]*(==+|--+)\s*", below)
+        ):
+            return line.strip()[:60]
+    return None
 
 
 def _only(metadata: NotebookNode, names: set[str]) -> NotebookNode:

@@ -93,6 +93,24 @@ def second_pair(begin, end):
 
 FROM = "from fmnist_lib.lessons.checks.build_cnn"
 OWN_CHECK = "answer = 11\nassert answer == 11"  # without the checks of the course
+LABELS = {
+    "a bold word": "**Solution:** eleven",
+    "a bold word, otherwise": "__Solution__: eleven",
+    "a bold word in a list": "1. **Solution** eleven",
+    "a bold word in a quotation": "> **Solutions.** eleven",
+    "a bold word with a picture": "**\U0001f4a1 Solution:** eleven",
+    "a bold word in full-width letters": "**Ｓolution:** eleven",
+    "a bold word of HTML": "<b>Solution:</b> eleven",
+    "a bold italic word": "***Solution:*** eleven",
+    "a folded part": "<details><summary>Solution</summary>eleven</details>",
+    "a folded part, bold": "<details>\n<summary><b>Solution</b> of the first</summary>\n\neleven",
+    "a folded part behind a text": "Think! <details><summary> Solution of it</summary>",
+    "a heading with more": "## Solutions to the exercises\neleven",
+    "a heading in capitals": "####SOLUTION 1\neleven",
+    "a heading of HTML": "<h3>Solution 1</h3>\neleven",
+    "a heading that is underlined": "Solution of the first\n---\neleven",
+    "a heading above markers": f"## Solution of the first\n{BEGIN}\neleven\n{END}\n12",
+}
 RIGHT = new_output("stream", text="Right.\n")
 RIGHT_IN_HTML = new_output("display_data", {"text/html": "<p>Right. It is 11.</p>"})
 
@@ -185,6 +203,7 @@ BAD = {
     "Markdown, misspelt": added("<!-- BEGIN SOLUTION -->\n11\n<!-- END SOLUTION -->",
                                 new_markdown_cell),  # fmt: skip
     "a heading of Markdown": added("### Solution\nIt is 11.", new_markdown_cell),
+    **{name: added(text, new_markdown_cell) for name, text in LABELS.items()},
     "Right.": added("print(verdict)", text=RIGHT),
     "Right. in HTML": added("verdict", text=RIGHT_IN_HTML),
     "Right. in two outputs": added("f()", text=RIGHT_IN_PARTS),
@@ -265,6 +284,19 @@ GOOD = {
     ),
     "headings that begin and end": added(
         "## Begin here\n### End of the lesson\n## Ending\n### Test", new_markdown_cell
+    ),
+    "words about solutions": added(
+        "The **solution** of it. **Note**. Solutions, **which** solutions?\n\nSolutions of all\n"
+        "are rare.\n- solution\u00e4r\n\n## Resolution and solution\n**The solution**\n"
+        "## Solutionism\n# The solution\n**A** solution, <i>a</i> solution\n\n"
+        "<p>Solutions are rare</p>\n\n| solution | x |\n|---|---|",
+        new_markdown_cell,
+    ),
+    "a label in a solution": added(
+        f"Why?\n{BEGIN}\n**Solution:** it is local.\n{END}", new_markdown_cell
+    ),
+    "a label where students answer": added(
+        f"**Solution** of yours: ...\n{BEGIN}\nIt is local.\n{END}", new_markdown_cell, ["exercise"]
     ),
     "a solution that is a part": added(
         f"if x:\n    y = ...\n    {BEGIN}\n    y = 2 if x else 3\nelse:\n    y = 3\n    {END}",
