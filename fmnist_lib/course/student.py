@@ -13,7 +13,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import unquote
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -95,13 +95,14 @@ def _resembles_marker(line: str) -> bool:
     """Whether a line could be meant as a marker, of this course or of another tool."""
     line = unicodedata.normalize("NFKC", line)  # full-width letters are letters
     letters = re.sub(r"[\W\d_]+", "", line).lower()
-    comment = re.match(r"\s*(?:#|//|<!--)[\W_]*([^\W\d_]+)", line)
-    first = comment[1] if comment and comment[1].isupper() else ""
+    comments = re.findall(r"(?:#|^\s*//|<!--)[\W_]*([^\W\d_]+)", line)
+    first = [re.sub("[^A-Z]", "", word) for word in comments if word.isupper()]
     return bool(
         letters in ("solution", "solutions")
         or get_close_matches(letters, NEAR, cutoff=0.87)  # "resolution" is farther away
         or re.search(r"#\W*(begin|end)[\W_]*solution", line, re.IGNORECASE)
-        or get_close_matches(re.sub("[^A-Z]", "", first), OPENING, cutoff=0.85)
+        or any(get_close_matches(word, OPENING, cutoff=0.85) for word in first)
+        or re.match(r"[\W_]*(BEGIN|END)[\W_]+[A-Z]{3}", line)  # "=== BEGIN MARK SCHEME ==="
     )
 
 
@@ -147,10 +148,10 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
             f"It asks for an answer, and no solution stands between {BEGIN!r} and {END!r}: "
             "students would get it. Put it there."
         )
-    if asks and is_code and not _has_dots(_tree(stub)):
+    if asks and is_code and (not _has_dots(_tree(stub)) or _is_answered(stub)):
         raise CourseError(
             "It asks for an answer, and no dots (...) stand outside the solution, where students "
-            "put theirs: is the answer there? Put dots in its place."
+            "put theirs, or something beside them: is the answer there? Put dots in its place."
         )
     if not is_code and not asks and (label := _label(stub)):
         raise CourseError(
@@ -165,6 +166,9 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
     if is_code:
         if blank or marked:
             cell.outputs, cell.execution_count = [], None
+        for output in cell.outputs:
+            if "metadata" in output:  # as of a picture: the text for those who can't see it
+                output.metadata = _only(output.metadata, {*output.data})
         texts = [*_texts(cell.outputs), *_shown(cell.outputs)]
         if any("Right." in re.sub(r"[\s*_`{}\"']", "", text) for text in texts):
             raise CourseError(
@@ -175,12 +179,14 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
 
 def _label(text: str) -> str | None:
     """The first heading, bold text or summary in Markdown that begins with "solution"."""
-    lines = re.split(r"\n|(?=<summary)", unicodedata.normalize("NFKC", text), flags=re.IGNORECASE)
+    text = re.sub(r"<!--\s*", "<!-- ", unicodedata.normalize("NFKC", text))
+    bold = r"(?:\*\*|__|<b>|<strong>)[^\w\s]*solutions?(?:[^\w\n<]|_|</\w+>)*:"  # in a line
+    lines = re.split(rf"\n|(?=<summary)|(?={bold})", text, flags=re.IGNORECASE)
     for line, below in pairwise([*lines, ""]):
-        signs = r"(?:[^\w<]|_|<[^<>]*>|\d+[.)])*"  # before the first word
+        signs = r"(?:[^\w<]|_|<!--|<[^<>]*>|\d+[.)])*"  # before the first word
         first = re.match(rf"({signs})solutions?(?![^\W_])", line, re.IGNORECASE)
         if first and (
-            re.search(r"#|\*\*|__|<(b|strong|h\d|summary)\b", first[1], re.IGNORECASE)
+            re.search(r"#|\*\*|__|<!--|<(b|strong|h\d|summary)\b", first[1], re.IGNORECASE)
             or re.fullmatch(r"[ >]*(==+|--+)\s*", below)
         ):
             return line.strip()[:60]
@@ -193,8 +199,8 @@ def _only(metadata: NotebookNode, names: set[str]) -> NotebookNode:
 
 def _shows(text: str, name: str) -> bool:
     """Whether a text shows the attachment of this name."""
-    names = f"{re.escape(name)}|{re.escape(quote(name))}"
-    return bool(re.search(rf"attachment:({names})(?![\w.%-])", text))
+    shown = rf"attachment:{re.escape(name)}(?![\w.%-])"
+    return any(re.search(shown, each) for each in (text, unquote(text)))
 
 
 def _asks(cell: NotebookNode, checks: set[str]) -> bool:
@@ -204,8 +210,9 @@ def _asks(cell: NotebookNode, checks: set[str]) -> bool:
     """
     tags = cell.metadata.get("tags", [])
     for tag in tags:
-        word = unicodedata.normalize("NFKC", tag).strip().lower()
-        if tag not in ASKING and get_close_matches(word, (*ASKING, "solution"), cutoff=0.75):
+        words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", tag).lower())
+        near = [get_close_matches(word, ASKING, cutoff=0.75) for word in ("".join(words), *words)]
+        if tag not in ASKING and (any(near) or {"solution", "solutions"} & {*words}):
             raise CourseError(
                 f"Its tag {tag!r} looks like one of a cell that asks, and is none. Write "
                 "`exercise` or `quiz` exactly so, or take another word."
@@ -230,6 +237,16 @@ def _has_dots(tree: ast.AST | None) -> bool:
                for n in ast.walk(node.slice)}  # fmt: skip
     dots = [n for n in nodes if isinstance(n, ast.Constant) and n.value is ...]
     return any(id(node) not in indices for node in dots)
+
+
+def _is_answered(stub: str) -> bool:
+    """Whether a stub sets a name to dots, and to something else, too."""
+    dots, others = set(), set()
+    for node in ast.walk(_tree(stub)):
+        if isinstance(node, ast.Assign):
+            names = {ast.unparse(target) for target in node.targets}
+            (dots if _has_dots(node.value) else others).update(names)
+    return bool(dots & others)
 
 
 def _does_something(code: str) -> bool:
@@ -342,7 +359,11 @@ def _squeezed(text: str) -> str:
 
 def _plain(text: str) -> str:
     """What a reader sees of a text: without HTML's tags, colours and characters of no width."""
-    text = re.sub(r"\x1b\[[\d;]*m|<!--|-->|</?[A-Za-z][^<>]*>", "", text)
+    text = re.sub(
+        r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))|<!--|-->|</?[A-Za-z][^<>]*>",
+        "",
+        text,
+    )
     return re.sub("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]", "", html.unescape(text))
 
 
@@ -372,8 +393,9 @@ def _texts(value) -> Iterator[str]:
     elif isinstance(value, str):
         yield value
         yield _plain(value)
-        if len(value) >= 8 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", value):
-            try:
-                yield base64.b64decode(value).decode("utf-8", errors="ignore")
-            except ValueError:
-                pass
+        whole = len(value) >= 8 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", value)
+        for code in [value] if whole else re.findall(r";base64,([A-Za-z0-9+/]+={0,2})", value):
+            with suppress(ValueError):
+                decoded = base64.b64decode(code).decode("utf-8", errors="ignore")
+                yield decoded
+                yield _plain(decoded)

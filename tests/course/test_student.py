@@ -105,6 +105,10 @@ LABELS = {
     "a folded part": "<details><summary>Solution</summary>eleven</details>",
     "a folded part, bold": "<details>\n<summary><b>Solution</b> of the first</summary>\n\neleven",
     "a folded part behind a text": "Think! <details><summary> Solution of it</summary>",
+    "a folded part with another word": "<details><summary>Show</summary><b>Solution</b>: x</details>",
+    "a bold word later in the line": "Exercise 1. **Solution:** eleven",
+    "an HTML comment on a solution": "Why?\n<!-- Solution: eleven -->",
+    "an HTML comment of lines": "Why?\n<!--\nSolution: eleven\n-->",
     "a heading with more": "## Solutions to the exercises\neleven",
     "a heading in capitals": "####SOLUTION 1\neleven",
     "a heading of HTML": "<h3>Solution 1</h3>\neleven",
@@ -125,6 +129,9 @@ RIGHT_IN_STREAMS = [
     new_output("stream", name="stderr", text="ht."),
 ]
 RIGHT_IN_COLOUR = new_output("stream", text="\x1b[1;32mRight\x1b[0m.\n")
+RIGHT_BESIDE_A_LINK = new_output("stream", text="Rig\x1b]8;;http://x\x07ht.\n")
+RIGHT_BEHIND_AN_ORDER = new_output("stream", text="Rig\x1b[Kht.\n")
+RIGHT_URI = "data:image/svg+xml;base64," + base64.b64encode(b"<b>Right</b>. 11").decode()
 RIGHT_IN_JSON = new_output("display_data", {"application/json": {"a": ["Right."]}})
 RIGHT_IN_BASE64 = shown("text/x", base64.b64encode(b"So: Right. It is 11.").decode())
 RIGHT_AS_ERROR = new_output("error", ename="Verdict", evalue="Right. 11", traceback=[])
@@ -156,6 +163,11 @@ BAD = {
     "one hash, another word": second_pair("# BEGIN ANSWER", "# END ANSWER"),
     "start, another word": second_pair("#%% START ANSWER", "#%% STOP ANSWER"),
     "a Cyrillic letter in the first word": second_pair("### \u0412EGIN ANSWER", "### END ANSWER"),
+    "another pair behind code": second_pair("x = 1  ### BEGIN ANSWER", "y = 1  ### END ANSWER"),
+    "nbgrader's mark scheme": added(
+        "Why?\n=== BEGIN MARK SCHEME ===\nx\n=== END MARK SCHEME ===", new_markdown_cell
+    ),
+    "in brackets": added("Why?\n[BEGIN ANSWER]\nx\n[END ANSWER]", new_markdown_cell),
     "an HTML comment": added("<!-- BEGIN ANSWER -->\n11\n<!-- END ANSWER -->", new_markdown_cell),
     "no end": in_exercise(END, ""),
     "no begin": in_exercise(BEGIN, ""),
@@ -165,6 +177,10 @@ BAD = {
     "the answer before the markers": in_exercise("answer = ...", "answer = 11"),
     "dots in a comment only": in_exercise("answer = ...", "answer = 11  # think ..."),
     "dots in a text only": in_exercise("answer = ...", 'answer, hint = 11, "..."'),
+    "the answer behind the dots": in_exercise("answer = ...", "answer = ...\nanswer = 11"),
+    "the answer below the dots": in_exercise(
+        "answer = ...", "answer = ...\nif answer is ...:\n    answer = 11"
+    ),
     "dots as an index": in_exercise("answer = ...", "answer = torch.tensor([11])[..., 0]"),
     "only a comment between": added(f"answer = 11, ...\n{BEGIN}\n# hm\n{END}", tags=["exercise"]),
     "only a text between": added(f"answer = 11, ...\n{BEGIN}\n'hm'\npass\n{END}", tags=["quiz"]),
@@ -198,6 +214,8 @@ BAD = {
     "a tag with a number": added(OWN_CHECK, tags=["exercise-3"]),
     "a tag in full-width letters": added(OWN_CHECK, tags=["ｅｘｅｒｃｉｓｅ"]),
     "another tag misspelt": added(OWN_CHECK, tags=["quizz"]),
+    "a tag of two words": added(OWN_CHECK, tags=["exercise_solution"]),
+    "a tag in two parts": added(OWN_CHECK, tags=["exer-cise"]),
     "a tag of a solution": added(OWN_CHECK, tags=["solutions"]),
     "a tag in capitals": added("answer = 11", tags=["Exercise"]),
     "Markdown, misspelt": added("<!-- BEGIN SOLUTION -->\n11\n<!-- END SOLUTION -->",
@@ -216,6 +234,9 @@ BAD = {
     "Right. as an entity": added("f()", text=shown("text/html", "Right&#46;")),
     "Right. with no width": added("f()", text=shown("text/html", "Rig&#8203;ht.")),
     "Right. in colour": added("f()", text=RIGHT_IN_COLOUR),
+    "Right. beside a link": added("f()", text=RIGHT_BESIDE_A_LINK),
+    "Right. behind an order": added("f()", text=RIGHT_BEHIND_AN_ORDER),
+    "Right. in a picture's text": added("f()", text=shown("text/html", f"<img src='{RIGHT_URI}'>")),
     "Right. in JSON": added("f()", text=RIGHT_IN_JSON),
     "Right. in base64": added("f()", text=RIGHT_IN_BASE64),
     "Right. as an error": added("f()", text=RIGHT_AS_ERROR),
@@ -312,8 +333,14 @@ GOOD = {
         "import pandas\nfrom fmnist_lib.lessons import parameters\nparameters.check(globals())\n"
         "print('All checks (of the quiz) are done.')  # quiz.check('relu', 'c')\n%matplotlib inline"
     ),
+    "signs and words in capitals": added(
+        "**START HERE**\n\n**STOP** and think.\n\nTHE END\n\nEND OF PART 1", new_markdown_cell
+    ),
+    "a stub of two names": added(
+        f"y = 1\nx = ...\nz = [y, 2]\n{BEGIN}\nx = y + 1\n{END}", tags=["exercise"]
+    ),
     "other tags": added(
-        "x = 1", tags=["lesson", "nbval-check-output", "parameters", "hide-input", "exclude"]
+        "x = 1", tags=["lesson", "nbval-check-output", "parameters", "convolution", "resolution"]
     ),
     "a line end at the end": added("x = 1\n", text=new_output("stream", text="1\n")),
 }
@@ -359,13 +386,16 @@ def test_solutions_in_markdown_are_taken_out_too(project, tmp_path, tags):
         ("![](attachment:a b.png)", ["a b.png"]),
         ("![](attachment:a%20b.png) 1.png", ["a b.png"]),
         ("![](attachment:1.png)", ["1.png"]),
+        ("![](attachment:c%20(1).png)", ["c (1).png"]),
         ('<img src="attachment:1.png">', ["1.png"]),
     ],
 )
 def test_only_pictures_that_the_stub_shows_stay(stub, kept):
     source = f"{stub}\n{BEGIN}\n![](attachment:1.png) ![](attachment:a%20b.png)\n{END}"
     cell = new_markdown_cell(source)
-    cell.attachments = {name: {"image/png": "aGVsbG8="} for name in ("1.png", "a b.png")}
+    cell.attachments = {
+        name: {"image/png": "aGVsbG8="} for name in ("1.png", "a b.png", "c (1).png")
+    }
     version = student.student_version(nbformat.v4.new_notebook(cells=[cell]))
     assert [*version.cells[0].attachments] == kept
 
@@ -390,6 +420,15 @@ def test_metadata_that_nobody_needs_are_left_out(project, tmp_path, name, where)
     assert cli.main(["student", "--out", str(tmp_path)]) == 0
     version = nbformat.read(tmp_path / PATH.name, as_version=4)
     assert version == student.student_version(SOURCE)
+
+
+def test_metadata_of_an_output_keep_what_describes_it():
+    alt = {"alt": "A curve"}
+    output = new_output("display_data", {"image/png": "aGVsbG8="}, metadata={"image/png": alt})
+    cell = new_code_cell("plot()", outputs=[output])
+    output.metadata["solution"] = "k = 7"
+    version = student.student_version(nbformat.v4.new_notebook(cells=[cell]))
+    assert version.cells[0].outputs[0].metadata == {"image/png": alt}
 
 
 def test_metadata_that_jupyter_needs_stay():
