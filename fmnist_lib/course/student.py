@@ -36,6 +36,7 @@ OF_CELL = {"tags", "slideshow", "jupyter", "editable", "deletable", "collapsed",
 # What checks an answer stands below these.
 CHECKING = ("fmnist_lib.lessons.checks", "fmnist_lib.lessons.quiz")
 OPENING = ("BEGIN", "END", "START", "STOP")  # in capitals, the first word of any marker
+NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)  # what the parser raises
 ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
 
 
@@ -117,8 +118,8 @@ def student_version(
     nothing, an output that says "Right.", and a line of a solution anywhere in the result.
 
     Against mistakes, not malice. It can't know an answer that no marker and no tag points to: in a
-    comment of the stub, in other words, in a picture, in what a later cell prints; nor one of less
-    than 8 characters, such as `k = 7`, that is repeated in a text.
+    comment of the stub or an assertion, in other words, in a picture, in what a later cell prints;
+    nor one of less than 8 characters, such as `k = 7`, that is repeated in a text.
     """
     student = copy.deepcopy(notebook)
     checks = _names_of_checks(notebook)
@@ -183,7 +184,7 @@ def _label(text: str) -> str | None:
     bold = r"(?:\*\*|__|<b>|<strong>)[^\w\s]*solutions?(?:[^\w\n<]|_|</\w+>)*:"  # in a line
     lines = re.split(rf"\n|(?=<summary)|(?={bold})", text, flags=re.IGNORECASE)
     for line, below in pairwise([*lines, ""]):
-        signs = r"(?:[^\w<]|_|<!--|<[^<>]*>|\d+[.)])*"  # before the first word
+        signs = r"(?:[^\w<]|_|<!--|<(?!!--)[^<>]*>|\d+[.)])*"  # before the first word
         first = re.match(rf"({signs})solutions?(?![^\W_])", line, re.IGNORECASE)
         if first and (
             re.search(r"#|\*\*|__|<!--|<(b|strong|h\d|summary)\b", first[1], re.IGNORECASE)
@@ -224,7 +225,7 @@ def _tree(code: str) -> ast.Module | None:
     """The syntax of a cell, or of a part of one; None when it is no Python, nor IPython."""
     code = textwrap.dedent(re.sub(r"\A\s*%%.*", "", code))  # a cell magic's first line
     for change in (str, TransformerManager().transform_cell):
-        with suppress(SyntaxError, ValueError), warnings.catch_warnings():
+        with suppress(*NO_PYTHON), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a back-slash that means nothing
             return ast.parse(change(code))
     return None
@@ -359,11 +360,8 @@ def _squeezed(text: str) -> str:
 
 def _plain(text: str) -> str:
     """What a reader sees of a text: without HTML's tags, colours and characters of no width."""
-    text = re.sub(
-        r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))|<!--|-->|</?[A-Za-z][^<>]*>",
-        "",
-        text,
-    )
+    orders = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)"  # to a terminal
+    text = re.sub(rf"{orders}|<!--|-->|</?[A-Za-z][^<>]*>", "", text)
     return re.sub("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]", "", html.unescape(text))
 
 

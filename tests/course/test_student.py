@@ -105,7 +105,7 @@ LABELS = {
     "a folded part": "<details><summary>Solution</summary>eleven</details>",
     "a folded part, bold": "<details>\n<summary><b>Solution</b> of the first</summary>\n\neleven",
     "a folded part behind a text": "Think! <details><summary> Solution of it</summary>",
-    "a folded part with another word": "<details><summary>Show</summary><b>Solution</b>: x</details>",
+    "a folded part with another word": "<summary>Show</summary> <b>Solution</b>: eleven",
     "a bold word later in the line": "Exercise 1. **Solution:** eleven",
     "an HTML comment on a solution": "Why?\n<!-- Solution: eleven -->",
     "an HTML comment of lines": "Why?\n<!--\nSolution: eleven\n-->",
