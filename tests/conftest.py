@@ -34,6 +34,7 @@ from torch import nn
 
 from fmnist_lib import evaluate, runs, synthetic
 from fmnist_lib.course import printing, student
+from fmnist_lib.course.solutions import BEGIN, END
 from fmnist_lib.data import FashionMNIST, Split
 from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, Net, register
@@ -86,7 +87,7 @@ def with_solutions_pasted(notebook):
     pasted = student.student_version(notebook)
     for source, cell in zip(notebook.cells, pasted.cells):
         lines = source.source.splitlines()
-        marks = [n for n, line in enumerate(lines) if line.strip() in (student.BEGIN, student.END)]
+        marks = [n for n, line in enumerate(lines) if line.strip() in (BEGIN, END)]
         if marks:
             begin, end = marks
             stub = cell.source.splitlines()

@@ -42,15 +42,27 @@ def named(paths: list[Path], part: str) -> list[Path]:
     return found
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook that can be run; CourseError when it is none, or a damaged one."""
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook; CourseError when it is none, as after a merge that was not finished.
+
+    One that is damaged, or has no cells, is none either: whoever reads through here can rely on
+    what the format of notebooks promises.
+    """
+    broken = {}
     try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook, relax_add_props=True)  # what editors add does no harm
-        if not any(cell.cell_type == "code" for cell in notebook.cells):
-            raise ValueError("it has no cell of code")
+        notebook = nbformat.read(path, as_version=4, capture_validation_error=broken)
+        reason = "" if notebook.cells else "it has no cells"
     except Exception as error:  # nbformat raises many kinds
-        raise _none(path, error) from error
+        reason = f"{error}".strip().partition("\n")[0] or type(error).__name__
+    if error := broken.get("ValidationError"):
+        where = [*error.relative_path]
+        cell = f"cell {where[1] + 1}: " if where[:1] == ["cells"] and len(where) > 1 else ""
+        reason = cell + str(error).splitlines()[0]
+    if reason:
+        raise CourseError(
+            f"{path} can't be read as a notebook ({reason[:200]}). Take it from the repository "
+            "again."
+        )
     return notebook
 
 
@@ -68,7 +80,7 @@ def declared(notebook: Path) -> dict[str, dict]:
     Raises CourseError when it is no notebook that can be run, or has a parameter without a type or
     with a default that has to be computed.
     """
-    read(notebook)
+    read_notebook(notebook)
     try:
         known = papermill.inspect_notebook(_literal(notebook))
     except Exception as error:  # papermill raises many kinds
@@ -146,7 +158,7 @@ def effective_parameters(notebook: Path, given: dict | None = None) -> dict:
         name: ast.literal_eval(spec["default"]) for name, spec in declared(notebook).items()
     }
     if given is None:
-        metadata = read(notebook).metadata
+        metadata = read_notebook(notebook).metadata
         given = metadata.get("papermill", {}).get("parameters", {})
     effective = defaults | {name: given[name] for name in given if name in defaults}
     return {name: effective[name] for name in sorted(effective) if name not in NOT_DECISIVE}
@@ -159,7 +171,7 @@ def require_same_code(
 
     notebook: what of `source` is run. Parameters are no matter of code: their values are compared.
     """
-    if _code(read(executed)) != _code(notebook):
+    if _code(read_notebook(executed)) != _code(notebook):
         raise CourseError(f"{source.name} has changed since {executed} was made. {remedy}")
 
 
@@ -180,7 +192,7 @@ def check_values(notebook: Path, *given: dict, here: bool = True) -> None:
     from fmnist_lib.model import NETWORKS
     from fmnist_lib.sources import SOURCES  # here: PyTorch takes a second, and not all need it
 
-    cells = read(notebook).cells
+    cells = read_notebook(notebook).cells
     sources = [cell.source for cell in cells if cell.cell_type == "code"]
     own = re.findall(r"^class (\w+)", "\n".join(sources), re.M)  # a network may be the notebook's
     inputs = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]

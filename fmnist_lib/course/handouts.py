@@ -23,9 +23,10 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
 from fmnist_lib.course import printing, student
-from fmnist_lib.course.execute import named, notebooks
+from fmnist_lib.course.execute import named, notebooks, read_notebook
 from fmnist_lib.course.printing import Printer
-from fmnist_lib.course.student import leaks, read_notebook, student_version, without_solution
+from fmnist_lib.course.solutions import leaks, without_solution
+from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import in_project, is_file, project_root

@@ -10,8 +10,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from fmnist_lib.course.execute import notebooks
-from fmnist_lib.course.student import read_notebook, student_version
+from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import project_root

@@ -9,7 +9,7 @@ import nbclient
 import nbformat
 
 from fmnist_lib import data
-from fmnist_lib.course.execute import KERNEL, QUIET, named, notebooks
+from fmnist_lib.course.execute import KERNEL, QUIET, named, notebooks, read_notebook
 from fmnist_lib.device import choose_device, device_name
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import quiz
@@ -36,7 +36,7 @@ def refresh(only: str = "") -> None:
     data.load(source="zalando")  # the stored outputs must be about the real data
     for path in chosen:
         print(f"\n{path.name}", flush=True)
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read_notebook(path)
         quiz.write_into(notebook, path.stem)
         started = time.perf_counter()
         execute_with_times(notebook, path.parent)

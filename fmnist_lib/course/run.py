@@ -16,7 +16,7 @@ from fmnist_lib.course.execute import (
     execute,
     notebooks,
     parse_parameters,
-    read,
+    read_notebook,
     require_same_code,
 )
 from fmnist_lib.errors import CourseError
@@ -128,7 +128,7 @@ def is_done(executed: Path, source: Path, wanted: dict) -> bool:
     """
     if not is_complete(executed):
         return False
-    require_same_code(executed, source, read(source), "Begin a run of another --name.")
+    require_same_code(executed, source, read_notebook(source), "Begin a run of another --name.")
     was, now = effective_parameters(executed), effective_parameters(source, wanted)
     changed = [name for name in now if was.get(name) != now[name]]
     if changed == ["epochs"] and now["epochs"] > was["epochs"]:
@@ -148,7 +148,7 @@ def is_complete(executed: Path) -> bool:
     papermill's own marks don't tell: it marks all cells as completed when it is interrupted.
     """
     try:
-        cells = read(executed).cells
+        cells = read_notebook(executed).cells
     except CourseError:  # none, or half a file
         return False
     code = [cell for cell in cells if cell.cell_type == "code"]

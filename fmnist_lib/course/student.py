@@ -1,14 +1,11 @@
 """The notebooks as students get them: without solutions, and the gate that makes sure of it."""
 
 import ast
-import base64
 import copy
-import html
 import re
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from itertools import pairwise
@@ -19,15 +16,12 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from fmnist_lib.course.execute import notebooks
+from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.solutions import BEGIN, END, leaks, parted, shown_by, texts_of
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import in_project, is_file
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's markers
-# What a line that was meant to be one of them can look like, without all but its letters.
-NEAR = ("beginsolution", "endsolution", "startsolution", "stopsolution", "solutionbegin",
-        "solutionstart", "solutionend")  # fmt: skip
 # Metadata that students get: what Jupyter and papermill need. Of the others, the state of widgets
 # shows outputs, for one.
 OF_NOTEBOOK = {"kernelspec", "language_info", "papermill"}
@@ -35,76 +29,8 @@ OF_CELL = {"tags", "slideshow", "jupyter", "editable", "deletable", "collapsed",
            "format", "papermill"}  # fmt: skip
 # What checks an answer stands below these.
 CHECKING = ("fmnist_lib.lessons.checks", "fmnist_lib.lessons.quiz")
-OPENING = ("BEGIN", "END", "START", "STOP")  # in capitals, the first word of any marker
 NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)  # what the parser raises
 ASKING = {"exercise", "quiz"}  # tags of the cells that students answer in
-
-
-def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook; CourseError when it is none, as after a merge that was not finished.
-
-    One that is damaged, or has no cells, is none either: whoever reads through here can rely on
-    what the format of notebooks promises.
-    """
-    broken = {}
-    try:
-        notebook = nbformat.read(path, as_version=4, capture_validation_error=broken)
-        reason = "" if notebook.cells else "it has no cells"
-    except Exception as error:  # nbformat raises many kinds
-        reason = f"{error}".strip().partition("\n")[0] or type(error).__name__
-    if error := broken.get("ValidationError"):
-        where = [*error.relative_path]
-        cell = f"cell {where[1] + 1}: " if where[:1] == ["cells"] and len(where) > 1 else ""
-        reason = cell + str(error).splitlines()[0]
-    if reason:
-        raise CourseError(
-            f"{path} can't be read as a notebook ({reason[:200]}). Take it from the repository "
-            "again."
-        )
-    return notebook
-
-
-def without_solution(source: str) -> str:
-    """The source of a cell without what stands between the solution markers, and without these.
-
-    Raises CourseError when the markers are not in pairs, and when a line only resembles one.
-    """
-    return "\n".join(_parted(source)[0])
-
-
-def _parted(source: str) -> tuple[list[str], list[str]]:
-    """The lines of a cell that everybody gets, and those of its solutions."""
-    kept, hidden, inside = [], [], False
-    for line in source.splitlines():
-        if line.strip() in (BEGIN, END):
-            if (line.strip() == BEGIN) == inside:
-                raise CourseError(f"The markers {BEGIN!r} and {END!r} are not in pairs.")
-            inside = not inside
-        elif _resembles_marker(line):
-            raise CourseError(
-                f"{line.strip()!r} looks like a solution marker and is none. Write {BEGIN!r} and "
-                f"{END!r} exactly so, each alone on its line, or use other words."
-            )
-        else:
-            (hidden if inside else kept).append(line)
-    if inside:
-        raise CourseError(f"The marker {BEGIN!r} is without its {END!r}.")
-    return kept, hidden
-
-
-def _resembles_marker(line: str) -> bool:
-    """Whether a line could be meant as a marker, of this course or of another tool."""
-    line = unicodedata.normalize("NFKC", line)  # full-width letters are letters
-    letters = re.sub(r"[\W\d_]+", "", line).lower()
-    comments = re.findall(r"(?:#|^\s*//|<!--)[\W_]*([^\W\d_]+)", line)
-    first = [re.sub("[^A-Z]", "", word) for word in comments if word.isupper()]
-    return bool(
-        letters in ("solution", "solutions")
-        or get_close_matches(letters, NEAR, cutoff=0.87)  # "resolution" is farther away
-        or re.search(r"#\W*(begin|end)[\W_]*solution", line, re.IGNORECASE)
-        or any(get_close_matches(word, OPENING, cutoff=0.85) for word in first)
-        or re.match(r"[\W_]*(BEGIN|END)[\W_]+[A-Z]{3}", line)  # "=== BEGIN MARK SCHEME ==="
-    )
 
 
 def student_version(
@@ -140,7 +66,7 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
 
     checks: see `_names_of_checks`.
     """
-    kept, hidden = _parted(cell.source)
+    kept, hidden = parted(cell.source)
     stub, solution = "\n".join(kept), "\n".join(hidden)
     is_code, asks = cell.cell_type == "code", _asks(cell, checks)
     marked = len(kept) < len(cell.source.splitlines())
@@ -170,7 +96,7 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
         for output in cell.outputs:
             if "metadata" in output:  # as of a picture: the text for those who can't see it
                 output.metadata = _only(output.metadata, {*output.data})
-        texts = [*_texts(cell.outputs), *_shown(cell.outputs)]
+        texts = [*texts_of(cell.outputs), *shown_by(cell.outputs)]
         if any("Right." in re.sub(r"[\s*_`{}\"']", "", text) for text in texts):
             raise CourseError(
                 'An output that students would see says "Right.": tag the cell `exercise` or '
@@ -319,81 +245,3 @@ def write_student_notebooks(folder: str | Path) -> Path:
             atomic.write_text(folder / name, nbformat.writes(version))
         print(f"{'kept   ' if there else 'written'}  {folder / name}")
     return folder
-
-
-# -------------------------------------------------------------------------------- the leak gate
-
-
-def leaks(source: NotebookNode, handout: str | NotebookNode) -> list[str]:
-    """The lines of solutions of `source` that a student's handout holds, however spaced.
-
-    handout: a notebook, of which every text is searched (sources, outputs, metadata, attachments),
-    or the text of an HTML or PDF file.
-    """
-    if isinstance(handout, str):
-        texts = [handout]
-    else:
-        outputs = [text for cell in handout.cells for text in _shown(cell.get("outputs", []))]
-        texts = [*_texts(handout), *outputs]
-    searched = [_squeezed(text) for text in texts]
-    markers = [marker for marker in (BEGIN, END) if any(_squeezed(marker) in t for t in searched)]
-    public, secret = "", {}  # secret: line -> without white space
-    for cell in source.cells:
-        kept, hidden = _parted(cell.source)
-        if cell.cell_type == "code":  # what the lesson has shown before is no secret
-            public += _squeezed("\n".join(kept))
-        for line in hidden:
-            line = line.strip().partition("  #")[0]  # the comment may stand alone somewhere
-            short = _squeezed(line)
-            if len(short) >= 8 and short not in public:  # less is no answer: "else:", "x = 0"
-                secret[line] = short
-    return markers + [
-        line for line, short in secret.items() if any(short in text for text in searched)
-    ]
-
-
-def _squeezed(text: str) -> str:
-    """Without white space, and with one kind of quotation marks (typographers change them)."""
-    text = unicodedata.normalize("NFKC", text)  # full-width letters, ligatures
-    return re.sub(r"\s+", "", re.sub("[\"'“”‘’]", '"', text))
-
-
-def _plain(text: str) -> str:
-    """What a reader sees of a text: without HTML's tags, colours and characters of no width."""
-    orders = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)"  # to a terminal
-    text = re.sub(rf"{orders}|<!--|-->|</?[A-Za-z][^<>]*>", "", text)
-    return re.sub("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]", "", html.unescape(text))
-
-
-def _shown(outputs: list[NotebookNode]) -> list[str]:
-    """What the outputs of a cell show together, once for each type of what they display."""
-    types = {"text/plain"} | {kind for output in outputs for kind in output.get("data", {})}
-    return [
-        _plain("".join(
-            output.text if "text" in output else "".join(_texts(output.get("data", {}).get(kind)))
-            for output in outputs
-        ))
-        for kind in types
-    ]  # fmt: skip
-
-
-def _texts(value) -> Iterator[str]:
-    """Every text in a notebook, as it is, as a reader sees it, and decoded where it is base64."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _texts(item)
-    elif isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            yield "".join(value)
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, str):
-        yield value
-        yield _plain(value)
-        whole = len(value) >= 8 and re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}\s*", value)
-        for code in [value] if whole else re.findall(r";base64,([A-Za-z0-9+/]+={0,2})", value):
-            with suppress(ValueError):
-                decoded = base64.b64decode(code).decode("utf-8", errors="ignore")
-                yield decoded
-                yield _plain(decoded)

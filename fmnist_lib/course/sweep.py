@@ -33,14 +33,14 @@ from fmnist_lib.course.execute import (
     execute,
     notebooks,
     parse_parameters,
-    read,
+    read_notebook,
     require_same_code,
     require_text,
     run_cells,
     shorten_paths,
 )
 from fmnist_lib.course.run import prepare_data
-from fmnist_lib.course.student import ASKING, read_notebook, student_version
+from fmnist_lib.course.student import ASKING, student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
@@ -173,7 +173,7 @@ def _require_place(page: Path) -> None:
     """CourseError when the comparison would overwrite a notebook that is no comparison."""
     if not page.exists():
         return
-    made_with = read(page).metadata.get("papermill", {}).get("parameters", {})
+    made_with = read_notebook(page).metadata.get("papermill", {}).get("parameters", {})
     if "runs_folder" not in made_with:
         raise CourseError(
             f"{page} is not the comparison of a sweep, and would be overwritten by it. Give "

@@ -11,7 +11,7 @@ import pytest
 from conftest import QUICK, open_browser, traces_of_this_machine
 from pypdf import PdfReader
 
-from fmnist_lib.course import cli, execute, handouts, printing, student
+from fmnist_lib.course import cli, execute, handouts, printing, solutions, student
 from fmnist_lib.errors import CourseError
 
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in execute.notebooks()}
@@ -37,12 +37,12 @@ def built(tmp_path_factory) -> Path:
 )
 def test_markers_that_are_not_in_pairs(source):
     with pytest.raises(CourseError, match="SOLUTION|not in pairs"):
-        student.without_solution(source)
+        solutions.without_solution(source)
 
 
 def test_the_stub_is_what_stands_around_the_solution():
     source = "def f(x):\n    ...\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION\nf(2)"
-    assert student.without_solution(source) == "def f(x):\n    ...\nf(2)"
+    assert solutions.without_solution(source) == "def f(x):\n    ...\nf(2)"
 
 
 def test_the_students_version_has_no_solution():
@@ -51,12 +51,12 @@ def test_the_students_version_has_no_solution():
         nbformat.validate(version)
         assert len(version.cells) == len(source.cells)
         for before, after in zip(source.cells, version.cells):
-            if student.BEGIN in before.source:
-                assert after.source == student.without_solution(before.source)
+            if solutions.BEGIN in before.source:
+                assert after.source == solutions.without_solution(before.source)
                 assert after.outputs == [] and after.execution_count is None
             else:
                 assert after == before
-        assert student.leaks(source, version) == []
+        assert solutions.leaks(source, version) == []
 
 
 def test_blank_leaves_no_output():
@@ -150,7 +150,7 @@ def test_the_leak_gate(place, form, tmp_path, monkeypatch):
     if form != "ipynb" and place in ("metadata", "attachment"):
         pytest.skip("pandoc takes neither into a page")
     if form == "ipynb":  # what stripping leaves behind, the gate finds
-        monkeypatch.setattr(student, "leaks", planting(student.leaks, place))
+        monkeypatch.setattr(student, "leaks", planting(solutions.leaks, place))
     else:  # past that gate, so that the one behind pandoc is tried
         version = planted(place)
         monkeypatch.setattr(handouts, "student_version", lambda *given: version)
@@ -167,7 +167,7 @@ def planting(leaks, place):
 def test_a_marker_left_alone_is_a_leak():
     version = student.student_version(SOURCE)
     version.cells[3].source += "\n###  END SOLUTION"
-    assert student.leaks(SOURCE, version) == [student.END]
+    assert solutions.leaks(SOURCE, version) == [solutions.END]
 
 
 # ------------------------------------------------------------------------------------- files
@@ -305,7 +305,7 @@ def check_pdf(path, audience):
     whole = " ".join(" ".join(texts).split())
     assert "Convolution by hand" in whole and "receptive field" in whole
     if audience == "student":
-        assert student.leaks(SOURCE, whole) == []
+        assert solutions.leaks(SOURCE, whole) == []
     else:
         assert "22 places, then half of them" in whole
     if printing.find_browser() and "typst" not in str(pages[0].get("/Producer", "")):

@@ -495,7 +495,7 @@ def test_the_message_about_a_damaged_notebook_says_where(tmp_path):
     damaged.cells[2].metadata["tags"] = None
     (tmp_path / "a.ipynb").write_text(json.dumps(damaged), encoding="utf-8")
     with pytest.raises(CourseError, match="cell 3: None is not of type 'array'"):
-        student.read_notebook(tmp_path / "a.ipynb")
+        execute.read_notebook(tmp_path / "a.ipynb")
 
 
 def test_the_message_says_where_and_what_to_do():

@@ -18,7 +18,7 @@ import torch
 from conftest import write_run
 
 from fmnist_lib import data, runs
-from fmnist_lib.course import cli, execute, student, sweep
+from fmnist_lib.course import cli, execute, solutions, sweep
 from fmnist_lib.errors import CourseError
 
 NOTEBOOK = next(path for path in execute.notebooks() if path.stem == "03_train_sgd")
@@ -298,9 +298,9 @@ def test_a_run_holds_no_solution(quick, tmp_path):
     assert {path.name for path in texts} >= {"04_confusion_matrix.ipynb", "log.txt"}
     source = nbformat.read(path, as_version=4)
     for path, text in texts.items():
-        assert student.leaks(source, text) == [] and "SOLUTION" not in text, path
+        assert solutions.leaks(source, text) == [] and "SOLUTION" not in text, path
         found = nbformat.reads(text, as_version=4) if path.suffix == ".ipynb" else text
-        assert student.leaks(source, found) == []
+        assert solutions.leaks(source, found) == []
 
 
 def test_a_solution_that_could_stay_stops_a_sweep(tiny, tmp_path):
