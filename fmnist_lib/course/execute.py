@@ -60,8 +60,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         reason = cell + str(error).splitlines()[0]
     if reason:
         raise CourseError(
-            f"{path} can't be read as a notebook ({reason[:200]}). Take it from the repository "
-            "again."
+            f"{path} can't be read as a notebook ({reason[:200]}). Save it in Jupyter, or take it "
+            "again from where you have it."
         )
     return notebook
 
