@@ -12,7 +12,7 @@ import warnings
 
 from fmnist_lib.errors import CourseError
 
-WAIT = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}  # rounds, and milliseconds
+WAIT = {"GOMP_SPINCOUNT": "4000", "KMP_BLOCKTIME": "1"}  # rounds, and milliseconds
 _torch_was_first = False
 
 

@@ -91,8 +91,8 @@ print(*(os.environ.get(name) for name in threads.WAIT), threads._torch_was_first
 @pytest.mark.parametrize(
     ("first", "own", "printed"),
     [
-        ("", {}, "1000 1 False"),
-        ("import torch", {}, "1000 1 True"),
+        ("", {}, "4000 1 False"),
+        ("import torch", {}, "4000 1 True"),
         ("", {"GOMP_SPINCOUNT": "7"}, "7 None False"),
         ("", {"OMP_WAIT_POLICY": "PASSIVE"}, "None None False"),
         ("import torch", {"KMP_BLOCKTIME": "0"}, "None 0 False"),
