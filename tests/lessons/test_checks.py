@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from fmnist_lib.course.execute import notebooks
-from fmnist_lib.course.student import without_solution
+from fmnist_lib.course.solutions import without_solution
 from fmnist_lib.data import CLASS_NAMES, Split
 from fmnist_lib.lessons import quiz
 

@@ -283,6 +283,7 @@ def test_the_whole_download_has_a_limit(serve, pauses, new, monkeypatch):
     monkeypatch.setattr(download, "LIMIT", 3)
     refused(new, "HTTP status 503")
     assert pauses == [1, 2]  # the third pause would end too late
+    serve.fault = "hangs"
     monkeypatch.setattr(download, "LIMIT", 0)
     refused(new, "timed out after 0 bytes")
 
