@@ -11,6 +11,11 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
+
+with suppress(ImportError):  # in another Python
+    import loky  # noqa: F401 (those that are installed here are Linux's)
+    import psutil  # noqa: F401
 
 # ------------------------------------------------------------------------- what is not there
 
