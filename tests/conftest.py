@@ -43,11 +43,15 @@ from fmnist_lib.storage import csv, download, paths
 
 ROOT = Path(__file__).parent.parent
 COPIES = ROOT / "tests" / "quick_notebooks"
-QUICK_RUN = {"run_folder": str(COPIES / "run")}
 QUICK = {
     "01_explore_data": {"test_queries": 500},
     "02_build_cnn": {},
-    "03_train_sgd": {"epochs": 1, "train_images": 3000, "subset_images": 150} | QUICK_RUN,
+    "03_train_sgd": {
+        "epochs": 1,
+        "train_images": 3000,
+        "subset_images": 150,
+        "run_folder": str(COPIES / "run"),
+    },
     "04_confusion_matrix": {"run_folder": str(COPIES / "trained")},
     "05_train_better": {
         "train": True,

@@ -330,10 +330,9 @@ def find_missing(jobs: list[Job], out: Path) -> list[Job]:
     same with other defaults; and when the code of the notebook has changed since any run there.
     """
     notebook = Path(jobs[0].notebook)
-    known = {}
+    now, known = _without_lesson(notebook), {}
     for executed in out.glob(f"*/{glob.escape(notebook.name)}"):
         known[executed.parent] = effective_parameters(executed)
-        now = _without_lesson(notebook)
         require_same_code(executed, notebook, now, "Give another --out.")
     defaults = effective_parameters(notebook, given={})
     missing = []
