@@ -5,6 +5,7 @@ images and its own copy of the network, and takes its share of every batch. Dist
 averages the gradients, so that all copies make the same update.
 """
 
+import gc
 import os
 
 import torch
@@ -29,6 +30,10 @@ def join() -> str | None:
     """Join the processes that torchrun started; the device for this one, None when it is alone."""
     if "WORLD_SIZE" not in os.environ:
         return None
+    # DistributedDataParallel imports this, and its functions' defaults hold the group for ever
+    # when there is one by then.
+    import torch.distributed.nn
+
     gpu = torch.cuda.is_available()
     store, rank, size = next(dist.rendezvous("env://"))
     if os.environ["LOCAL_WORLD_SIZE"] == os.environ["WORLD_SIZE"]:
@@ -49,20 +54,15 @@ def as_main(value: bool) -> bool:
     return bool(shared.item())
 
 
-def wait_for_all() -> None:
-    """Wait until every process has come here, as the last step before `leave`.
+def leave() -> None:
+    """The end of `join`, when nothing holds a network of `parallel` any more.
 
-    A process that ends at once after a gradient was exchanged may be aborted: gloo's threads still
-    hold tensors then, and can't give them back to a Python that is ending (pytorch #179291).
+    It ends gloo's threads, too. One that still gives a tensor back when Python ends aborts the
+    process (pytorch #179291). They live as long as the group, which the network's cycles hold.
     """
     if dist.is_initialized():
-        dist.barrier()
-
-
-def leave() -> None:
-    """The end of `join`."""
-    if dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()
 
 
 def parallel(model: nn.Module, batch_size: int, images: int) -> nn.Module:

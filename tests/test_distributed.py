@@ -67,6 +67,32 @@ def test_many_processes_equal_one(environment, alone, tmp_path, processes):
     assert runs.read(tmp_path)["parameters"]["processes"] == processes
 
 
+def test_leaving_ends_every_thread_of_the_group(tmp_path):
+    # One that is left may abort its process when Python ends: one run of many (pytorch #179291).
+    if not Path("/proc/self/task").exists():
+        pytest.skip("reads the names of threads as Linux shows them")
+    script = tmp_path / "leave.py"
+    script.write_text(
+        "import fmnist_lib, torch\n"
+        "from pathlib import Path\n"
+        "from fmnist_lib import distributed\n"
+        "def threads():\n"
+        "    return [path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')]\n"
+        "distributed.join()\n"
+        "def train():\n"
+        "    network = distributed.parallel(torch.nn.Linear(3, 2), 4, 8)\n"
+        "    network(torch.ones(4, 3)).sum().backward()\n"
+        "    assert 'pt_gloo_runloop' in threads(), threads()\n"
+        "train()\n"
+        "distributed.leave()\n"
+        "assert not [name for name in threads() if 'gloo' in name], threads()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *HERE, "--nproc-per-node", "2", script],
+        check=True, env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+
+
 def rank_processes(launcher):
     """The pids of torchrun's children."""
     listed = subprocess.run(

@@ -64,7 +64,6 @@ def train(**options) -> None:
     try:
         options["device"] = _device(options["device"], distributed.join())
         _train(recipe, **{name: options[name] for name in OWN})
-        distributed.wait_for_all()
     except KeyboardInterrupt:
         if distributed.is_main():
             click.echo("\nThe same command goes on after the last complete epoch.", err=True)
