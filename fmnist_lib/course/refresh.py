@@ -27,6 +27,7 @@ def refresh(only: str = "") -> None:
     no notebook is meant, and when the quiz can't be written into one.
     """
     chosen = named(notebooks(), only)
+    quiz.seal()
     stems = [path.stem for path in notebooks()]
     if strange := [stem for stem in quiz.by_notebook() if stem not in stems]:
         raise CourseError(

@@ -1,15 +1,20 @@
 """The quiz: which letter is right, and what is behind every answer.
 
 The questions stand in `quiz.yaml`; `fmnist notebooks` writes them from there into the notebooks,
-which call `quiz.check("balance", "b")`.
+which call `quiz.check("balance", "b")`. The right letter of a question is written there as it is,
+and `fmnist notebooks` seals it: who reads the file does not read the key.
 """
 
 import functools
+import hashlib
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
+from fmnist_lib.lessons import verdict
+from fmnist_lib.lessons.verdict import Verdict
 
 QUIZ = Path(__file__).with_name("quiz.yaml")
 MARK = "**Quiz"  # how the cell of a question begins
@@ -46,25 +51,42 @@ def by_notebook() -> dict[str, dict[str, Question]]:
         raise CourseError(f"{QUIZ} is no YAML: {error}. Correct it there.") from error
     return {
         stem: {
-            name: _question(each, f"quiz.yaml, {stem}, {name}")
+            name: _question(name, each, f"quiz.yaml, {stem}, {name}")
             for name, each in _dict(questions, f"quiz.yaml, {stem}").items()
         }
         for stem, questions in _dict(written, "quiz.yaml").items()
     }
 
 
-def _question(written, where: str) -> Question:
+def _question(name: str, written, where: str) -> Question:
     text, options, right = _values(written, where, question=str, options=dict, right=str)
     made = {
         letter: Option(*_values(option, f"{where}, option {letter}", text=str, reason=str))
         for letter, option in options.items()
     }
-    if right not in made:
+    letter = next((each for each in made if right in (each, sealed(name, each))), None)
+    if letter is None:
         letters = ", ".join(map(str, made))
         raise CourseError(
             f"{where}: `right: {right}` is none of its options, {letters}. Write one."
         )
-    return Question(text, made, right)
+    return Question(text, made, letter)
+
+
+def sealed(name: str, letter: str) -> str:
+    """How the file has the right letter of this question, 12 hexadecimal digits."""
+    return hashlib.sha256(f"{name} {letter}".encode()).hexdigest()[:12]
+
+
+def seal() -> None:
+    """Seal every right letter that stands in `quiz.yaml` as it is."""
+    lines, name = QUIZ.read_text(encoding="utf-8").splitlines(keepends=True), ""
+    for number, line in enumerate(lines):
+        if begin := re.fullmatch(r"  (\w+):\s*", line):
+            name = begin[1]
+        if plain := re.fullmatch(r"(    right: )([a-z])(\s*)", line):
+            lines[number] = plain[1] + sealed(name, plain[2]) + plain[3]
+    QUIZ.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def _values(written, where: str, **kinds: type) -> list:
@@ -92,24 +114,58 @@ def questions() -> dict[str, Question]:
     return {name: each for asked in by_notebook().values() for name, each in asked.items()}
 
 
-def check(name: str, answer: str) -> None:
-    """Print why a letter is right, or which idea is behind it; one line in any case.
+def count(notebook: str) -> None:
+    """Let the verdicts of a notebook, named without its number, count its questions, too."""
+    for stem, asked in by_notebook().items():
+        if stem[3:] == notebook:
+            verdict.ASKED[notebook].update(asked)
 
-    Raises CourseError when there is no question of that name.
+
+def check(name: str, answer: str) -> Verdict:
+    """Print why a letter is right, or which idea is behind it; in a notebook, dots give buttons.
+
+    answer: "b", "B", "b)" or "(b)". Returns what it said. Raises CourseError when there is no
+    question of that name.
     """
-    if answer is ...:
-        print('Not answered yet. Put a letter where the dots are, such as "a".')
-        return
+    said = verdict.show(judge(name, answer))
+    if said.kind == "open" and "ipykernel" in sys.modules:
+        _show_buttons(name)
+    return said
+
+
+def judge(name: str, answer: str) -> Verdict:
+    """The verdict on an answer, as `check` prints it."""
     if name not in questions():
         known = ", ".join(questions())
         raise CourseError(f"quiz.yaml has no question {name!r}. Known are: {known}.")
+    notebook = next(stem[3:] for stem, asked in by_notebook().items() if name in asked)
+    count(notebook)
     question = questions()[name]
-    letter = str(answer).strip().lower()
+    if answer is ...:
+        how = 'Put a letter where the dots are, such as "a".'
+        return verdict.give(notebook, name, "open", how)
+    letter = re.sub(r"[\s().]", "", str(answer)).lower()
     if letter not in question.options:
-        print(f"Not yet. Answer with one letter: {', '.join(question.options)}.")
-    else:
-        verdict = "Right." if letter == question.right else "Not yet."
-        print(f"{verdict} {question.options[letter].reason}")
+        how = f"Answer with one letter: {', '.join(question.options)}."
+        return verdict.give(notebook, name, "not yet", how)
+    kind = "right" if letter == question.right else "not yet"
+    return verdict.give(notebook, name, kind, question.options[letter].reason)
+
+
+def _show_buttons(name: str) -> None:
+    """A button for each letter, and below them the verdict; nothing where there are no widgets."""
+    import ipywidgets as widgets  # here: only a kernel that asks a question needs it
+    from IPython.display import display
+
+    said = widgets.HTML()
+    buttons = []
+    for letter, option in questions()[name].options.items():
+        button = widgets.Button(description=letter, tooltip=option.text)
+        button.layout.width = "3em"
+        button.on_click(lambda b: setattr(said, "value", judge(name, b.description).as_html()))
+        buttons.append(button)
+    view = widgets.VBox([widgets.HBox(buttons), said])._repr_mimebundle_()
+    display(view | {"text/plain": ""}, raw=True)
 
 
 def as_markdown(number: int, question: Question) -> str:

@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from fmnist_lib.lessons.checks.core import as_tensor, call, check, expect, number
+from fmnist_lib.lessons.checks.core import array, call, check, expect, number
 
 
-@check
+@check("")
 def map_size(answer):
     """Side of the map after a 7 × 7 convolution and 2 × 2 max-pooling of a 28 × 28 image."""
     side = number(answer)
@@ -16,10 +16,10 @@ def map_size(answer):
     expect(side == 11, "First n - k + 1 places, then half of them.")
 
 
-@check
+@check("")
 def edge_kernel(kernel):
     """A 3 × 3 kernel: 0 where the image is flat, positive where it gets brighter downwards."""
-    kernel = as_tensor(kernel, 3, 3)
+    kernel = array(kernel, 3, 3)
     expect(kernel.abs().sum() > 0, "This kernel answers 0 to everything.")
     expect(abs(kernel.sum()) < 1e-4, "On a flat area it should give 0: what must its sum be?")
     ramp = torch.tensor([0.0, 0, 9]).repeat(3, 1)  # brighter to the right
@@ -29,7 +29,7 @@ def edge_kernel(kernel):
     expect(down > 0, "The sign is the other way round: brighter downwards should be positive.")
 
 
-@check
+@check("")
 def smaller_kernel_parameters(answer):
     """Parameters of `Net` if conv2 had kernels of 3 × 3."""
     count = number(answer)
@@ -42,7 +42,7 @@ def smaller_kernel_parameters(answer):
     )
 
 
-@check
+@check("")
 def receptive_field(answer):
     """Receptive field of a third convolution, 3 × 3, after pool2."""
     side = number(answer)
@@ -52,11 +52,11 @@ def receptive_field(answer):
     expect(side == 24, "Use the formula: r + (k - 1) · step, with r and step as after pool2.")
 
 
-@check
+@check("")
 def max_pool(function):
     """A function that max-pools one map [H, W] by 2, without F.max_pool2d."""
     maps = torch.rand(6, 8, generator=torch.Generator().manual_seed(0))
-    result = as_tensor(call(function, maps), 3, 4)
+    result = array(call(function, maps), 3, 4)
     mean = F.avg_pool2d(maps[None, None], 2)[0, 0]
     expect(not torch.allclose(result, mean), "This is the mean of each square, not its maximum.")
     expect(not torch.equal(result, maps[::2, ::2]), "This is one corner of each square.")

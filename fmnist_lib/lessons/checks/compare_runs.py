@@ -7,7 +7,7 @@ import pandas as pd
 from fmnist_lib.lessons.checks.core import call, check, expect, number
 
 
-@check
+@check("")
 def runs_in_sweep(answer):
     """Runs of a sweep over 3 rates, 2 batch sizes and the seeds 0:5."""
     count = number(answer)
@@ -16,7 +16,7 @@ def runs_in_sweep(answer):
     expect(count == 30, "Multiply how many values each parameter has.")
 
 
-@check
+@check("")
 def standard_error(answer):
     """Standard error of the mean of 4 runs with a spread of 0.2 points."""
     error = number(answer)
@@ -25,7 +25,7 @@ def standard_error(answer):
     expect(math.isclose(error, 0.1, rel_tol=0.01), "Spread divided by √n.")
 
 
-@check
+@check("")
 def best_setting(function):
     """A function of a table of runs that gives the learning rate to prefer."""
     runs = pd.DataFrame(

@@ -6,13 +6,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fmnist_lib.lessons.checks.core import as_tensor, call, check, class_name, expect, number
+from fmnist_lib.lessons.checks.core import array, call, check, class_name, expect, number
 
 
-@check
+@check("")
 def precision_recall(answer):
     """(precision, recall) of Bag: 8 bags found, 2 boots called Bag, 4 bags called Boot."""
-    precision, recall = as_tensor(answer, 2).tolist()
+    precision, recall = array(answer, 2).tolist()
     expect(
         not (math.isclose(precision, 2 / 3, rel_tol=0.01) and math.isclose(recall, 0.8)),
         "These are the two, but in the other order.",
@@ -21,7 +21,7 @@ def precision_recall(answer):
     expect(math.isclose(recall, 2 / 3, rel_tol=0.01), "Recall: of all that are bags.")
 
 
-@check
+@check("")
 def confused_pair(answer, matrix: pd.DataFrame):
     """The two classes with the most confusions, both directions together."""
     both = matrix + matrix.T
@@ -38,7 +38,7 @@ def confused_pair(answer, matrix: pd.DataFrame):
     )
 
 
-@check
+@check("")
 def threshold_for_coverage(answer, probabilities: Tensor):
     """The threshold of confidence at which 80 % of the images are answered."""
     threshold = number(answer)
@@ -52,7 +52,7 @@ def threshold_for_coverage(answer, probabilities: Tensor):
     )
 
 
-@check
+@check("")
 def macro_f1(function):
     """A function of a confusion matrix (rows true) that gives the mean F1 over the classes."""
     matrix = pd.DataFrame([[8, 2, 0], [4, 5, 1], [0, 0, 10]], list("abc"), list("abc"))
@@ -73,7 +73,7 @@ def macro_f1(function):
     )
 
 
-@check
+@check("")
 def likely_mislabels(function):
     """A function of (probabilities, labels, n): the n images whose label is doubted most."""
     probabilities = torch.tensor(
@@ -82,7 +82,7 @@ def likely_mislabels(function):
     )  # fmt: skip
     labels = torch.tensor([0, 0, 0, 2, 1])
     answer = call(function, probabilities, labels, 2)
-    result = as_tensor(answer, 2).int().tolist()
+    result = array(answer, 2).int().tolist()
     expect(result != [1, 0] and result != [0, 1], "These labels the network believes.")
     expect(sorted(result) != [0, 2], "These are the surest answers, right or wrong.")
     expect(

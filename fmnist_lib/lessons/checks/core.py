@@ -1,19 +1,30 @@
-"""What every check is made of. Each prints one line: right, not answered yet, or a hint.
+"""What every check is made of: forms of an answer, functions to compare, hints by cause.
 
-A check knows the answer; its hint leads on without giving it away. It is a function that raises
-`Hint` on a wrong answer, made safe by `@check`: nothing that a student writes ends in a traceback.
+A check is a small specification. It accepts every form of a right answer; its hints lead on
+without giving the answer away, each for one mistake. It is a function that raises `Hint` on a
+wrong answer, made safe by `@check`: nothing that a student writes ends in a traceback.
 """
 
+import copy
+import dis
 import functools
+import linecache
 import random
-from collections.abc import Callable, Iterator
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import EllipsisType
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from fmnist_lib.data import CLASS_NAMES
+from fmnist_lib.lessons import quiz, verdict
+from fmnist_lib.lessons.verdict import Verdict
 
 
 class Hint(Exception):
@@ -30,82 +41,335 @@ def expect(condition: bool, hint: str) -> None:
         raise Hint(hint)
 
 
+def check(more: str) -> Callable[[Callable], Callable]:
+    """Make a check of a function of an answer that raises `Hint` when it is wrong.
+
+    more: a stronger hint, on request: a notebook opens it below the first, and `hint()` of the
+        check prints it.
+    The check prints its verdict, returns it and leaves all as it was. Dots anywhere in the answer,
+    and a function whose body is dots, count as not answered yet.
+    """
+
+    def make(exercise: Callable) -> Callable:
+        notebook, name = exercise.__module__.rpartition(".")[2], exercise.__name__
+        verdict.ASKED[notebook].add(name)
+
+        @functools.wraps(exercise)
+        def checked(answer, *given) -> Verdict:
+            quiz.count(notebook)
+            kind, reason = _judge(exercise, answer, *given)
+            return verdict.show(verdict.give(notebook, name, kind, reason, more))
+
+        checked.hint = lambda: print(more)
+        return checked
+
+    return make
+
+
+def _judge(exercise: Callable, answer, *given) -> tuple[str, str]:
+    """The kind of the verdict and the reason."""
+    try:
+        if answer is None or _has_dots(answer):
+            raise Unanswered
+        with as_found():
+            exercise(answer, *given)
+    except Unanswered:
+        return "open", "Put your answer where the dots are, and run the cell again."
+    except Hint as hint:
+        return "not yet", str(hint)
+    except Exception as error:  # an answer can be of any kind and fail anywhere
+        return "not yet", f"With this answer the check stops: {type(error).__name__}: {error}"
+    return "right", ""
+
+
+def _has_dots(answer) -> bool:
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, (list, tuple, set)):
+        return any(map(_has_dots, answer))
+    return isinstance(answer, EllipsisType)
+
+
 @contextmanager
 def as_found() -> Iterator[None]:
     """Whatever draws random numbers meanwhile, the generators go on afterwards as if none had."""
     of_python, of_numpy = random.getstate(), np.random.get_state()
+    grad = torch.is_grad_enabled()
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
         random.setstate(of_python)
         np.random.set_state(of_numpy)
+        torch.set_grad_enabled(grad)
 
 
-def check(exercise: Callable) -> Callable:
-    """Make a check of a function of an answer that raises `Hint` when it is wrong.
-
-    The check prints one line, returns nothing and leaves all as it was. An answer of `...`, and a
-    function that returns `...` or nothing, count as not answered yet.
-    """
-
-    @functools.wraps(exercise)
-    def checked(answer, *given) -> None:
-        try:
-            if answer is ... or answer is None:
-                raise Unanswered
-            with as_found():
-                exercise(answer, *given)
-        except Unanswered:
-            print("Not answered yet. Put your answer where the dots are, and run the cell again.")
-        except Hint as hint:
-            print(f"Not yet. {hint}")
-        except Exception as error:  # an answer can be of any kind and fail anywhere
-            print(f"Not yet. With this answer the check stops: {type(error).__name__}: {error}")
-        else:
-            print("Right.")
-
-    return checked
+# --------------------------------------------------------------------------- forms of an answer
 
 
 def number(answer) -> float:
-    """The answer as a float; `Hint` when it is not one number."""
-    try:
-        return float(answer)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Hint(f"Give one number, not {type(answer).__name__}.") from error
+    """The answer as a float, `Hint` when it is not one number.
 
-
-def call(function, *arguments):
-    """What the student's function returns; `Hint` when it can't be called or stops.
-
-    It gets copies of the tensors, and may write into them.
+    It may be Python's, NumPy's, pandas' or a tensor's on any device, alone in a list, or a text
+    with or without a unit: "24 pixels", "431,080". "75 %" is 0.75.
     """
-    expect(callable(function), "Give the function itself, without parentheses behind its name.")
-    arguments = [each.clone() if isinstance(each, Tensor) else each for each in arguments]
+    if isinstance(answer, str):
+        return _number_in(answer)
     try:
-        result = function(*arguments)
-    except Exception as error:
-        raise Hint(f"Your function stops with {type(error).__name__}: {error}") from error
-    if result is None or result is ...:
-        raise Unanswered
-    return result
+        value = array(answer).reshape(-1)
+    except Hint:
+        value = []
+    expect(len(value) == 1 and not isinstance(answer, bool), f"Give one number, not {kind(answer)}")
+    return value[0].item()
 
 
-def as_tensor(answer, *shape: int) -> Tensor:
-    """The answer as a float32 tensor of this shape; `Hint` when it is none."""
+def _number_in(text: str) -> float:
+    found = re.fullmatch(r"\s*([-+]?[\d.,_]*\d(?:e[-+]?\d+)?)\s*(%|[a-z]*)\s*", text, re.I)
+    expect(bool(found), f"Give one number, not the text {text!r}.")
+    digits = re.sub(r"[,_](?=\d{3}(\D|$))", "", found[1]).replace(",", ".")
     try:
-        tensor = torch.as_tensor(answer, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Hint(f"Give a tensor of shape {list(shape)}, not {type(answer).__name__}.") from error
+        return float(digits) / (100 if found[2] == "%" else 1)
+    except ValueError:
+        raise Hint(f"Give one number, not the text {text!r}.") from None
+
+
+def judge_number(
+    answer, right: float, mistakes: dict[float, str], otherwise: str, digits: int | None = None
+) -> None:
+    """Raise `Hint` unless the answer is this number.
+
+    mistakes: wrong number → its hint. digits: after the point; one rounded to as many, or to more,
+    is right too. Without them all numbers are compared to 6 digits.
+    """
+    value = number(answer)
+    if is_close(value, right, digits):
+        return
+    for wrong, hint in mistakes.items():
+        expect(not is_close(value, wrong, digits), hint)
+    raise Hint(otherwise)
+
+
+def judge_share(
+    answer, right: float, mistakes: dict[float, str], otherwise: str, digits: int = 2
+) -> None:
+    """`judge_number` of a share from 0 to 1, for which a percentage may be given."""
+    value = number(answer)
+    if value > 1 and is_close(value / 100, right, digits):
+        return
+    judge_number(value, right, mistakes, otherwise, digits)
+
+
+def is_close(value: float, other: float, digits: int | None = None) -> bool:
+    """Whether two numbers are equal, or one of them is the other rounded to so many digits."""
+    within = 0.5001 * 10**-digits if digits is not None else 0.0
+    return bool(np.isclose(value, other, rtol=1e-6, atol=max(within, 1e-12)))
+
+
+def array(answer, *shape: int) -> Tensor:
+    """The answer as a float64 tensor on the CPU; `Hint` when it is none, or has another shape.
+
+    It may be a tensor, of NumPy or pandas, or lists and tuples of numbers or of these.
+    """
+    try:
+        if isinstance(answer, Tensor):
+            tensor = answer.detach().cpu().double()
+        elif isinstance(answer, (pd.Series, pd.DataFrame)):
+            tensor = torch.tensor(answer.to_numpy(dtype=float))
+        elif isinstance(answer, (list, tuple, range)) and len(answer):
+            tensor = torch.stack([array(each) for each in answer])
+        else:
+            tensor = torch.as_tensor(np.array(answer, dtype=float))
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        asked = f"a tensor of shape {list(shape)}" if shape else "numbers"
+        raise Hint(f"Give {asked}, not {kind(answer)}") from error
     expect(
-        tuple(tensor.shape) == shape,
+        not shape or tuple(tensor.shape) == shape,
         f"The shape should be {list(shape)}; this is {list(tensor.shape)}.",
     )
-    return tensor.detach()
+    return tensor
 
 
 def class_name(answer) -> str:
-    """The answer as the name of a class; `Hint` when it is none."""
-    expect(answer in CLASS_NAMES, f"Give a name out of CLASS_NAMES, such as {CLASS_NAMES[0]!r}.")
-    return answer
+    """The answer as the name of a class; `Hint` when it is none.
+
+    Without regard to case, blanks and hyphens; its beginning, if no other begins so; its label.
+    """
+    if not isinstance(answer, str):
+        try:
+            label = number(answer)
+        except Hint:
+            label = -1
+        expect(label in range(10), f"Give a name out of CLASS_NAMES, not {kind(answer)}")
+        return CLASS_NAMES[int(label)]
+    plain = [re.sub(r"[\W_]", "", name).lower() for name in CLASS_NAMES]
+    given = re.sub(r"[\W_]", "", answer).lower()
+    found = [i for i, name in enumerate(plain) if name == given] or [
+        i for i, name in enumerate(plain) if given and name.startswith(given)
+    ]
+    expect(len(found) == 1, f"{answer!r} is no name of CLASS_NAMES, which begin: T-shirt/top, …")
+    return CLASS_NAMES[found[0]]
+
+
+def kind(answer) -> str:
+    """What an answer is, in words that end a sentence."""
+    if isinstance(answer, Tensor):
+        return f"a tensor of shape {list(answer.shape)}."
+    if callable(answer):
+        return "a function or class. Call it, and give what it returns."
+    return f"{type(answer).__name__} {str(answer)[:40]!r}."
+
+
+# -------------------------------------------------------------------------- functions to compare
+
+
+def call(function, *arguments, stops: dict[str, str] | None = None, returns: bool = True):
+    """What the student's function returns; `Hint` when it can't be called or stops.
+
+    It gets copies of all but networks and optimizers, and may write into them: one that returns
+    nothing has then done its work in the first. stops: a part of an error's message → the hint
+    for it. returns: whether it has to return anything.
+    """
+    expect(callable(function), "Give the function itself, without parentheses behind its name.")
+    copies = [_copy(each) for each in arguments]
+    try:
+        result = function(*copies)
+    except (Hint, Unanswered):
+        raise
+    except Exception as error:
+        raise Hint(_explained(error, function, arguments, stops or {})) from error
+    if result is None and copies and not _same(copies[0], arguments[0]):
+        result = copies[0]
+    if result is ... or (result is None and _is_stub(function)):
+        raise Unanswered
+    expect(
+        result is not None or not returns,
+        "Your function returns nothing. Does it end with `return`?",
+    )
+    return result
+
+
+def _copy(argument):
+    if isinstance(argument, Tensor):
+        return argument.clone()
+    is_data = isinstance(argument, (np.ndarray, pd.Series, pd.DataFrame, list, tuple, dict))
+    return copy.deepcopy(argument) if is_data else argument
+
+
+def _same(one, other) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, (pd.Series, pd.DataFrame)):
+        return one.equals(other)
+    return bool(np.all(one == other)) if isinstance(one, (np.ndarray, list)) else True
+
+
+def _is_stub(function) -> bool:
+    """Whether the body of a function is nothing but dots or a text."""
+    if not hasattr(function, "__code__"):
+        return False
+    of_nothing = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    return {each.opname for each in dis.get_instructions(function)} <= of_nothing
+
+
+def _explained(error: Exception, function, arguments: Sequence, stops: dict[str, str]) -> str:
+    """An error in a student's code: where, what it means here, and what Python says."""
+    raw = f"{type(error).__name__}: {error}".split("\n")[0]
+    of_student = getattr(getattr(function, "__code__", None), "co_filename", None)
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == of_student
+    ]
+    line = linecache.getline(of_student, lines[-1]).strip() if lines else ""
+    where = f"Your function stops in the line `{line}`." if line else "Your function stops."
+    means = next((hint for part, hint in stops.items() if part in raw), _meaning(error))
+    given = ", ".join(map(_described, arguments))
+    return f"{where} {means} It was called with {given}. Python says: {raw}"
+
+
+def _meaning(error: Exception) -> str:
+    """What an error of this type usually means."""
+    meanings = {
+        NameError: "A name in it is not known at that place: a typing error, or never given.",
+        AttributeError: "What stands before a dot has nothing of the name behind it.",
+        IndexError: "It asks for a row, column or dimension that is not there.",
+        KeyError: "It asks for a column or a key that is not there.",
+        ZeroDivisionError: "It divides by zero.",
+        NotImplementedError: "It can't be done with this kind of tensor.",
+        TypeError: "It gets another number or type of values than it takes.",
+    }
+    return next(
+        (text for of, text in meanings.items() if isinstance(error, of)),
+        "Shapes, types or values there do not fit together.",
+    )
+
+
+def _described(argument) -> str:
+    if isinstance(argument, Tensor):
+        return f"a tensor {list(argument.shape)} of {str(argument.dtype)[6:]}"
+    if isinstance(argument, pd.DataFrame):
+        return f"a table with the columns {', '.join(map(str, argument.columns))}"
+    if isinstance(argument, (int, float, str)) or len(str(argument)) < 40:
+        return str(argument)
+    return f"a {type(argument).__name__}"
+
+
+def compare(
+    function,
+    right: Callable,
+    cases: Iterable[tuple],
+    mistakes: Sequence[tuple[Callable, str]],
+    otherwise: str,
+    digits: int | None = None,
+    stops: dict[str, str] | None = None,
+) -> None:
+    """Raise `Hint` unless the student's function does what `right` does, in every case.
+
+    cases: the arguments of each call. mistakes: (a function with this mistake, its hint); the hint
+    is given when the student's results are those of the mistake in *all* cases, so that it never
+    meets another one. digits: of a number that may be rounded. stops: as `call` takes them.
+    """
+    cases = list(cases)
+    given = [call(function, *case, stops=stops) for case in cases]
+    results = [array(each) for each in given]
+    if all(_agree(result, right(*case), digits) for result, case in zip(results, cases)):
+        return
+    for wrong, hint in mistakes:
+        if all(_agree(result, wrong(*case), digits) for result, case in zip(results, cases)):
+            raise Hint(hint)
+    for result, case in zip(results, cases):
+        shape = list(array(right(*case)).shape)
+        expect(
+            list(result.shape) == shape,
+            f"The shape should be {shape or 'that of one number'}; this is {list(result.shape)}. "
+            f"It was called with {', '.join(map(_described, case))}.",
+        )
+    raise Hint(otherwise)
+
+
+def _agree(result: Tensor, expected, digits: int | None) -> bool:
+    expected = array(expected)
+    if result.numel() == expected.numel() == 1:  # a number may stand alone in a list
+        return is_close(result.item(), expected.item(), digits)
+    return result.shape == expected.shape and torch.allclose(
+        result, expected, rtol=1e-4, atol=1e-5, equal_nan=True
+    )
+
+
+class without(TorchFunctionMode):  # noqa: N801, used as `with without("max_pool2d"):`
+    """While it holds, PyTorch's functions of these names raise `Hint`, however they are called.
+
+    For an exercise that builds what they do.
+    """
+
+    def __init__(self, *names: str):
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        expect(
+            name not in self.names,
+            f"{name} does all that this exercise is about. Write what it does in smaller steps.",
+        )
+        return function(*args, **(kwargs or {}))

@@ -1,81 +1,161 @@
 """The checks of notebook 1, Explore the data."""
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from fmnist_lib.data import CLASS_NAMES, Split
-from fmnist_lib.lessons.checks.core import as_tensor, call, check, class_name, expect, number
+from fmnist_lib.data import Split
+from fmnist_lib.lessons.checks.core import (
+    check,
+    class_name,
+    compare,
+    expect,
+    judge_number,
+    judge_share,
+)
 
 
-@check
+@check("The header has 4 bytes, and 4 more for each dimension. Labels have one dimension.")
 def label_file_bytes(answer):
     """How many bytes does the idx file of the test labels have, unzipped?"""
-    size = number(answer)
-    expect(size != 10_000, "That is the labels alone. What comes before them in the file?")
-    expect(size != 10_016, "Labels have one dimension, so their header is shorter.")
-    expect(size < 1_000_000, "That is more than labels need: one byte each, and no pixels.")
-    expect(size == 10_008, "Add up the header (4 bytes, and 4 for each dimension) and the labels.")
+    judge_number(
+        answer,
+        10_008,
+        {
+            10_000: "That is the labels alone. What comes before them in the file?",
+            10_004: "The header has two parts: the start, and a number for each dimension.",
+            10_016: "That is a header for images. Labels have one dimension, so theirs is shorter.",
+            60_008: "That is the file of the training labels. How many test images are there?",
+            7_840_016: "That is the file of the images. Each label is a single byte.",
+            40_008: "Each label is a single byte, not four.",
+        },
+        "Add up the header (4 bytes, and 4 for each dimension) and the labels.",
+    )
 
 
-@check
+@check("The recall of the bags is a share of 900, the recall of the boots a share of 100.")
 def balanced_accuracy(answer):
     """Mean recall over the classes of "always Bag", on 900 bags and 100 boots."""
-    share = number(answer)
-    expect(share != 0.9, "That is the plain accuracy, which the larger class dominates.")
-    expect(share <= 1, "Give a share from 0 to 1, not percent.")
-    expect(share == 0.5, "What share of the bags is right? Of the boots? Take the mean of the two.")
+    judge_share(
+        answer,
+        0.5,
+        {
+            0.9: "That is the plain accuracy, which the larger class dominates.",
+            1: "That is the recall of the bags. What is that of the boots, and the mean of both?",
+            0: "That is the recall of the boots. What is that of the bags, and the mean of both?",
+            0.45: "That is half of the accuracy. Find each recall first, the share of its class.",
+        },
+        "What share of the bags is right? Of the boots? Take the mean of the two.",
+    )
 
 
-@check
+@check("images[labels == 3] are those of class 3. Take the mean of each class, then the largest.")
 def brightest_class(answer, split: Split):
     """The class whose images have the highest mean."""
-    expect(not isinstance(answer, (int, Tensor)), "That is a label; CLASS_NAMES has its name.")
-    brightness = pd.Series(
-        [split.images[split.labels == label].float().mean().item() for label in range(10)],
-        CLASS_NAMES,
-    )
+    means = {
+        class_name(label): split.images[split.labels == label].float().mean().item()
+        for label in range(10)
+    }
     name = class_name(answer)
-    expect(name != brightness.idxmin(), "That is the darkest one. Mind that 255 is the brightest.")
+    expect(name != min(means, key=means.get), "That is the darkest one; 255 is the brightest.")
     expect(
-        name == brightness.idxmax(),
-        f"{name} has a mean of {brightness[name]:.0f}; another class has a higher one.",
+        name == max(means, key=means.get),
+        f"{name} has a mean of {means[name]:.0f}; another class has a higher one.",
     )
 
 
-@check
+@check("images.flip(d) reverses dimension d. Of image, row and column, which one does a mirror?")
 def mirror(function):
     """A function that mirrors images [N, 28, 28] left to right."""
-    images = torch.arange(2 * 28 * 28).reshape(2, 28, 28) % 251
-    result = as_tensor(call(function, images), 2, 28, 28)
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (5, 28, 28), generator=random, dtype=torch.uint8)
+    compare(
+        function,
+        lambda x: x.flip(2),
+        [(images[:2],), (images,), (images[:1].float() - 100,)],
+        [
+            (lambda x: x, "The images come back as they were."),
+            (lambda x: x.flip(1), "This turns them upside down. Columns are the last dimension."),
+            (lambda x: x.flip(0), "This reverses the order of the images. Leave that as it is."),
+            (lambda x: x.mT, "This swaps rows and columns. Mirroring keeps every row."),
+            (
+                lambda x: x.flip(1, 2),
+                "This turns them by half. A mirror leaves the rows in place.",
+            ),
+            (lambda x: x.flip(0, 2), "Mirrored, but the images come in reverse order."),
+            (lambda x: x.roll(-1, 2), "This moves the columns. A mirror reverses their order."),
+            (lambda x: 255 - x, "This changes the brightness of every pixel. Only places change."),
+        ],
+        "Compare the first row of an image with that of its mirror image.",
+        stops={"step must be greater": "PyTorch has no steps backwards; `flip` reverses."},
+    )
 
-    def is_(other):
-        return torch.equal(result, other.float())
 
-    expect(not is_(images), "The images come back as they were.")
-    expect(not is_(images.flip(1)), "This turns them upside down. Columns are the last dimension.")
-    expect(not is_(images.flip(0)), "This reverses the order of the images. Leave that as it is.")
-    expect(not is_(images.mT), "This swaps rows and columns. Mirroring keeps every row.")
-    expect(is_(images.flip(2)), "Compare the first row of an image with that of its mirror image.")
-
-
-@check
+@check(
+    "images[:, None] is [N, 1, 28, 28]: less means it is [N, 10, 28, 28]. Take abs(), the mean "
+    "over the last two dimensions, and the smallest of the ten."
+)
 def nearest_by_absolute(function):
     """A function of (images, means) that gives the label with the smallest mean |difference|."""
-    random = torch.Generator().manual_seed(3)
-    images = torch.randint(0, 256, (40, 28, 28), generator=random, dtype=torch.uint8)
-    # Most pixels a little off, or a few of them by much: the two measures disagree.
-    means = images[:10].float() + 40 * torch.randn(10, 28, 28, generator=random)
-    means[:, :3] += 150
-    difference = (images[:, None].float() - means).abs().mean(dim=(2, 3))
-    answer = call(function, images, means)
-    expect(tuple(getattr(answer, "shape", ())) == (40,), "Give one label for each image, [N].")
-    result = as_tensor(answer, 40)
-    squared = (images[:, None].float() - means).square().mean(dim=(2, 3))
-    expect(not torch.equal(result, difference.argmax(1).float()), "These are the farthest means.")
-    expect(not torch.equal(result, squared.argmin(1).float()), "This squares the differences.")
-    expect(
-        torch.equal(result, difference.argmin(dim=1).float()),
-        "Subtract as float (bytes wrap around), take abs(), then the mean over rows and columns; "
-        "argmin goes over the ten classes.",
+
+    def distance(images: Tensor, means: Tensor) -> Tensor:
+        return images[:, None].double() - means  # [N, 10, 28, 28]
+
+    def bytes_wrap(images, means):
+        return (images[:, None] - means.byte()).float().mean((2, 3)).argmin(1)
+
+    compare(
+        function,
+        lambda x, m: distance(x, m).abs().mean((2, 3)).argmin(1),
+        [_images_and_means(count, seed) for count, seed in ((40, 3), (7, 4), (1, 5))],
+        [
+            (
+                lambda x, m: distance(x, m).square().mean((2, 3)).argmin(1),
+                "This squares the differences, which lets single pixels count for much.",
+            ),
+            (
+                lambda x, m: distance(x, m).abs().mean((2, 3)).argmax(1),
+                "These are the farthest means.",
+            ),
+            (
+                lambda x, m: distance(x, m).mean((2, 3)).argmin(1),
+                "Differences of both signs cancel out here. Which are to be counted as positive?",
+            ),
+            (
+                lambda x, m: distance(x, m).mean((2, 3)).abs().argmin(1),
+                "This takes the mean first, in which differences of both signs cancel out.",
+            ),
+            (
+                lambda x, m: distance(x, m).abs().amax((2, 3)).argmin(1),
+                "This is the largest difference of a single pixel, not the mean over all.",
+            ),
+            (
+                lambda x, m: distance(x, m).abs().mean((2, 3)).amin(1),
+                "These are the smallest differences. Which class has them?",
+            ),
+            (
+                lambda x, m: distance(x, m).abs().mean((2, 3)),
+                "These are the differences to all ten means. Which of the ten is the smallest?",
+            ),
+            (
+                lambda x, m: distance(x, m).abs().mean((2, 3)).argmin(0),
+                "This finds an image for each class. Find a class for each image: dimension 1.",
+            ),
+            (bytes_wrap, "Bytes can't be negative and wrap around. Subtract as float."),
+        ],
+        "Subtract as float, take abs(), then the mean over rows and columns; argmin goes over the "
+        "ten classes.",
+        stops={
+            "must match": "Images [N, 28, 28] and means [10, 28, 28] meet when images[:, None] has "
+            "a dimension for the classes."
+        },
     )
+
+
+def _images_and_means(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Most pixels a little off, or a few of them by much: absolute and squared disagree."""
+    random = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (count, 28, 28), generator=random, dtype=torch.uint8)
+    noise = 40 * torch.randn(10, 28, 28, generator=random)
+    means = torch.randint(0, 256, (10, 28, 28), generator=random) + noise
+    means[::2, :3] += 150
+    return images, means

@@ -7,7 +7,7 @@ import torch
 from fmnist_lib.lessons.checks.core import call, check, expect, number
 
 
-@check
+@check("")
 def whole_gradient(function):
     """A function of (gradients, sizes of the parts) that gives the gradient of the whole batch."""
     result = number(call(function, [torch.tensor(1.0), torch.tensor(4.0)], [50, 25]))
@@ -16,7 +16,7 @@ def whole_gradient(function):
     expect(math.isclose(result, 2, rel_tol=1e-4), "Weight each gradient with the size of its part.")
 
 
-@check
+@check("")
 def efficiency(answer):
     """Efficiency of 4 processes that take 12 s where one takes 36 s."""
     share = number(answer)
@@ -24,7 +24,7 @@ def efficiency(answer):
     expect(math.isclose(share, 0.75), "Speed-up divided by the number of processes.")
 
 
-@check
+@check("")
 def amdahl(answer):
     """Largest speed-up when a tenth of the work can't be shared out."""
     limit = number(answer)

@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from fmnist_lib.lessons.checks.core import as_tensor, call, check, expect, number
+from fmnist_lib.lessons.checks.core import array, call, check, expect, number
 
 
-@check
+@check("")
 def one_cycle_peak(answer):
     """The update with the highest rate: 10 epochs, 55,000 images, batches of 150, one cycle."""
     update = number(answer)
@@ -15,11 +15,11 @@ def one_cycle_peak(answer):
     expect(abs(update - 1100) <= 2, "How many updates are there in all? 30 % of them rise.")
 
 
-@check
+@check("")
 def smooth_targets(function):
     """A function of (labels [N], smoothing) that gives the targets, float [N, 10]."""
     labels = torch.tensor([3, 0])
-    targets = as_tensor(call(function, labels, 0.1), 2, 10)
+    targets = array(call(function, labels, 0.1), 2, 10)
     expect(
         not torch.equal(targets, F.one_hot(labels, 10).float()),
         "These targets are not smoothed yet.",
@@ -35,7 +35,7 @@ def smooth_targets(function):
     )
 
 
-@check
+@check("")
 def clear_gain(function):
     """A function of two lists of accuracies: is the second clearly better than the first?"""
     expect(
@@ -56,11 +56,11 @@ def clear_gain(function):
     )
 
 
-@check
+@check("")
 def batch_norm(function):
     """A function that normalises [N, C, H, W] as batch normalisation does, eps 1e-5."""
     images = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 3 + 2
-    result = as_tensor(call(function, images), 5, 3, 4, 4)
+    result = array(call(function, images), 5, 3, 4, 4)
     expect(
         not torch.allclose(result, F.layer_norm(images, images.shape[1:]), atol=1e-2),
         "This normalises each image. Each *channel* should be, over all images and places.",
@@ -76,7 +76,7 @@ def batch_norm(function):
     )
 
 
-@check
+@check("")
 def block_parameters(answer):
     """Parameters of Block(32, 64)."""
     count = number(answer)

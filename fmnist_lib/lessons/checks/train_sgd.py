@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 from fmnist_lib.lessons.checks.core import Unanswered, call, check, expect, number
 
 
-@check
+@check("")
 def updates_per_epoch(answer):
     """Updates in an epoch of 55,000 images in batches of 75."""
     updates = number(answer)
@@ -19,7 +19,7 @@ def updates_per_epoch(answer):
     expect(updates == 734, "Divide, and do not forget the last, smaller batch.")
 
 
-@check
+@check("")
 def cross_entropy(function):
     """A function of (logits [N, C], labels [N]) that gives the mean cross-entropy."""
     random = torch.Generator().manual_seed(0)
@@ -50,7 +50,7 @@ def cross_entropy(function):
     )
 
 
-@check
+@check("")
 def momentum_way(answer):
     """How far a weight moves in 3 steps: gradient 1 each time, rate 0.01, momentum 0.9."""
     way = abs(number(answer))
@@ -62,7 +62,7 @@ def momentum_way(answer):
     )
 
 
-@check
+@check("")
 def choose_epoch(function):
     """A function of a history that gives the number of the epoch to keep."""
     history = pd.DataFrame(
@@ -82,7 +82,7 @@ def choose_epoch(function):
 MISTAKES = {"A": "zero_grad", "B": "eval", "C": "device", "D": "test set"}
 
 
-@check
+@check("")
 def diagnosis(answer):
     """Which mistake is in which loop of the debug lab: a dictionary from A, B, C, D."""
     expect(isinstance(answer, dict), 'Give a dictionary: {"A": "…", "B": "…", "C": "…", "D": "…"}.')
@@ -107,7 +107,7 @@ def _small_task() -> tuple[nn.Module, Tensor, Tensor]:
     return net, torch.randn(30, 4), torch.randint(3, (30,))
 
 
-@check
+@check("")
 def repaired_training(function):
     """A function of (net, images, labels, optimizer) that trains for one epoch in batches of 10."""
     weights = []
@@ -135,7 +135,7 @@ def _train_correctly(net, images, labels, optimizer):
     return losses
 
 
-@check
+@check("")
 def repaired_accuracy(function):
     """A function of (net, images, labels) that gives the accuracy, dropout switched off."""
     net, images, labels = _small_task()
@@ -152,7 +152,7 @@ def repaired_accuracy(function):
     )
 
 
-@check
+@check("")
 def repaired_logits(function):
     """A function of (net, images) that gives the logits, on whatever device the network is."""
     net, images, _ = _small_task()
@@ -163,7 +163,7 @@ def repaired_logits(function):
     )
 
 
-@check
+@check("")
 def repaired_choice(function):
     """A function of (validation, test) accuracies by epoch: the test accuracy to report."""
     reported = number(call(function, [0.70, 0.80, 0.75], [0.71, 0.78, 0.82]))

@@ -1,0 +1,3 @@
+"""Answers to the exercises of notebook many_processes."""
+
+ANSWERS = {}
