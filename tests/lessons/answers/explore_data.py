@@ -70,7 +70,7 @@ ANSWERS = {
     ),
     "brightest_class": Answers(
         given=(SPLIT,),
-        names={"images": SPLIT.images, "labels": SPLIT.labels, "data": SimpleNamespace(train=SPLIT)},
+        names=vars(SPLIT) | {"data": SimpleNamespace(train=SPLIT)},
         right=["Ankle boot", "ankle boot", " Ankleboot ", "ANKLE-BOOT", "Ankle", 9, np.int64(9)],
         wrong=[
             ("T-shirt/top", "darkest"),
@@ -84,6 +84,10 @@ ANSWERS = {
             (["Bag", "Coat"], "Give a name"),
             ("", "is no name"),
         ],
+        same={
+            "brightness = [images[labels == label].float().sum() for label in range(10)]":
+                "the classes are of one size",
+        },
     ),
     "mirror": Answers(
         right=[
