@@ -1,89 +1,424 @@
 """The checks of notebook 5, Train better."""
 
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from fmnist_lib.lessons.checks.core import array, call, check, expect, number
+from fmnist_lib.lessons.checks.core import (
+    Hint,
+    array,
+    call,
+    check,
+    compare,
+    expect,
+    judge_number,
+    kind,
+    number,
+    without,
+)
 
 
-@check("")
+@check("How many batches are there in 10 epochs? The rate rises in the first 30 % of them.")
 def one_cycle_peak(answer):
-    """The update with the highest rate: 10 epochs, 55,000 images, batches of 150, one cycle."""
+    """The update with the highest rate: 10 epochs, 55,000 images, batches of 150, one cycle.
+
+    It is 1100 or 1101, as one counts from 0 or 1; two more or less do not matter.
+    """
     update = number(answer)
-    expect(update > 10, "Count updates, not epochs.")
-    expect(abs(update - 1835) > 2, "That is the middle. The rate rises in the first 30 % only.")
-    expect(abs(update - 1100) <= 2, "How many updates are there in all? 30 % of them rise.")
+    if 1098 <= update <= 1103:
+        return
+    mistakes = {
+        3: "That is the epoch, or near it. Count updates, one for each batch.",
+        1833: "That is the middle. The rate rises in the first 30 % only.",
+        2568: "That is 70 % of all updates. The rate rises in the first 30 %, then it falls.",
+        3668: "These are all updates. At the end the rate is 0.",
+        110: "That is 30 % of one epoch. The cycle goes over the whole training.",
+        367: "These are the updates of one epoch. The cycle goes over all ten.",
+        1200: "Of the 60,000 images 5,000 are for validation. 55,000 are for training.",
+        2200: "That is for batches of 75. Here they have 150.",
+        16_500: "These are images. One update takes a batch of them.",
+        165_000: "These are images. One update takes a batch of them.",
+        550_000: "These are images, all of them. One update takes a batch of them.",
+    }
+    for wrong, hint in mistakes.items():
+        expect(not abs(update - wrong) <= max(2, 0.002 * wrong), hint)
+    raise Hint("How many updates are there in all? In the first 30 % of them the rate rises.")
 
 
-@check("")
-def smooth_targets(function):
-    """A function of (labels [N], smoothing) that gives the targets, float [N, 10]."""
-    labels = torch.tensor([3, 0])
-    targets = array(call(function, labels, 0.1), 2, 10)
-    expect(
-        not torch.equal(targets, F.one_hot(labels, 10).float()),
-        "These targets are not smoothed yet.",
-    )
-    expect(torch.allclose(targets.sum(dim=1), torch.ones(2)), "Each row should sum to 1.")
-    expect(
-        not torch.isclose(targets[0, 3], torch.tensor(0.9)),
-        "The share is spread over all ten classes, and the true one gets its part of it too.",
-    )
-    expect(
-        torch.allclose(targets, F.one_hot(labels, 10) * 0.9 + 0.01),
-        "(1 - smoothing) · one-hot + smoothing / 10.",
-    )
-
-
-@check("")
-def clear_gain(function):
-    """A function of two lists of accuracies: is the second clearly better than the first?"""
-    expect(
-        not call(function, [0.90, 0.92, 0.94], [0.92, 0.94, 0.96]),
-        "Means of 0.92 and 0.94 with a spread of 0.02: that is not more than twice the spread.",
-    )
-    expect(
-        call(function, [0.900, 0.901, 0.902], [0.910, 0.911, 0.912]),
-        "A difference of 0.010 with a spread of 0.001 is clear.",
-    )
-    expect(
-        not call(function, [0.910, 0.911, 0.912], [0.900, 0.901, 0.902]),
-        "The second is clearly worse here, not better.",
-    )
-    expect(
-        not call(function, [0.900, 0.901, 0.902], [0.88, 0.91, 0.94]),
-        "The second varies much here; the larger of the two spreads counts.",
-    )
-
-
-@check("")
-def batch_norm(function):
-    """A function that normalises [N, C, H, W] as batch normalisation does, eps 1e-5."""
-    images = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 3 + 2
-    result = array(call(function, images), 5, 3, 4, 4)
-    expect(
-        not torch.allclose(result, F.layer_norm(images, images.shape[1:]), atol=1e-2),
-        "This normalises each image. Each *channel* should be, over all images and places.",
-    )
-    expect(
-        not torch.allclose(result, (images - images.mean()) / images.std(), atol=1e-2),
-        "This takes one mean over everything. Each channel has its own.",
-    )
-    expect(
-        torch.allclose(result, F.batch_norm(images, None, None, training=True), rtol=0.02),
-        "For each channel: subtract its mean and divide by its standard deviation, both over the "
-        "dimensions 0, 2 and 3 (with keepdim=True).",
-    )
-
-
-@check("")
+@check(
+    "Of a convolution without biases: inputs · outputs · kernel · kernel. conv1 has 32 inputs, "
+    "conv2 has 64; the shortcut has a kernel of 1. Batch normalisation: 2 for each channel."
+)
 def block_parameters(answer):
     """Parameters of Block(32, 64)."""
-    count = number(answer)
-    expect(count != 55_552, "The shortcut has weights too.")
-    expect(count != 57_344, "Batch normalisation has two parameters for each channel.")
-    expect(count != 57_728 and count != 57_792, "The convolutions have no biases (bias=False).")
-    expect(
-        count == 57_600,
-        "conv1, conv2 and shortcut: inputs · outputs · k · k each; bn1 and bn2: 2 · outputs each.",
+    no_biases = "The convolutions have no biases: bias=False."
+    running = "Means and variances of the batches are kept, but not trained: they do not count."
+    judge_number(
+        answer,
+        57_600,
+        {
+            55_552: "The shortcut has weights, too.",
+            57_344: "Batch normalisation has parameters, too.",
+            55_296: "These are the two large convolutions. What else does the block have?",
+            57_472: "Batch normalisation has two parameters for each channel, and there are two.",
+            57_536: "bn1 comes behind conv1. How many channels are there by then?",
+            57_664: no_biases,
+            57_728: no_biases,
+            57_792: no_biases,
+            57_856: running,
+            57_858: running,
+            73_984: "The kernel of the shortcut is 1 × 1, not 3 × 3.",
+            39_168: "conv2 gets the 64 channels that conv1 has made, not 32.",
+            29_824: "That is Block(64, 32). The inputs come first.",
+            289_130: "That is the whole ResidualNet, not one block.",
+            1_728: "Each pair of input and output channel has a kernel of its own.",
+        },
+        "Add up conv1, conv2 and shortcut, inputs · outputs · kernel · kernel each, then bn1, bn2.",
     )
+
+
+def _smoothed(labels: Tensor, true: float, others: float) -> Tensor:
+    """Targets with these values for the true class and for each other class."""
+    return torch.where(F.one_hot(labels, 10).bool(), true, others).double()
+
+
+def _too_narrow(classes: Callable) -> Callable:
+    """With as many columns as the labels of the batch need, not ten."""
+
+    def targets(labels: Tensor, share: float) -> Tensor:
+        one_hot = F.one_hot(labels)
+        return (1 - share) * one_hot + share / classes(one_hot)
+
+    return targets
+
+
+@check(
+    "Begin with one-hot rows, as float: 1 for the true class, 0 for the others. Keep 1 - smoothing "
+    "of each number, and give every class, the true one too, a tenth of smoothing."
+)
+def smooth_targets(function):
+    """A function of (labels [N], smoothing) that gives the targets, float [N, 10]."""
+    narrow = "Ten columns are needed also where not all ten classes are among the labels."
+    fixed = "smoothing is not always 0.1: take the share that the function is given."
+    ten = torch.tensor([9, 4, 1, 0, 6, 3, 8, 2, 7, 5])
+    with without("cross_entropy"):  # which has label smoothing built in
+        compare(
+            function,
+            lambda y, s: _smoothed(y, 1 - s + s / 10, s / 10),
+            [
+                (torch.tensor([3, 0]), 0.1),
+                (ten, 0.3),
+                (torch.tensor([7, 7, 1]), 0.05),
+                (torch.tensor([9]), 0.2),
+                (torch.tensor([5, 2, 2, 8]), 0.0),
+            ],
+            [
+                (lambda y, s: _smoothed(y, 1, 0), "These targets are not smoothed yet."),
+                (
+                    lambda y, s: _smoothed(y, 1 - s, s / 9),
+                    "The share is spread over all ten classes, the true one too. With 0.1 its "
+                    "target is 0.91, not 0.9.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1 - s, s / 10),
+                    "These rows sum to less than 1. The true class gets its tenth of the share, "
+                    "too.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1 - s, 0),
+                    "The true class has given up its share, but nobody gets it.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1 + s / 10, s / 10),
+                    "These rows sum to more than 1. The true class has to give up something first.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1, s / 10),
+                    "These rows sum to more than 1. The true class has to give up something.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1, s),
+                    "These rows sum to more than 1. All classes together get the share.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1 - s, s),
+                    "All classes together get the share, not each of them.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, s + (1 - s) / 10, (1 - s) / 10),
+                    "smoothing and 1 - smoothing have changed places.",
+                ),
+                (lambda y, s: _smoothed(y, s / 10, 1 - s + s / 10), "The true class gets least."),
+                (lambda y, s: _smoothed(y, 0.91, 0.01), fixed),
+                (
+                    lambda y, s: _smoothed(y, int(1 - s + s / 10), 0),
+                    "0.91 as a whole number is 0: begin with float.",
+                ),
+                (lambda y, s: _smoothed(y, 0.1, 0.1), "All classes get the same, whatever y is."),
+                (lambda y, s: _smoothed(y, 1 - s + s / 10, s / 10).T, "One row for each label."),
+                (_too_narrow(lambda one_hot: 10), narrow),
+                (_too_narrow(lambda one_hot: one_hot.shape[1]), narrow),
+            ],
+            "With 0.1 the true class has 0.91 and each other class 0.01. What is it with 0.3?",
+            stops={
+                "out of bounds": "With labels alone in brackets one picks rows. In each row it is "
+                "one column that counts: the row has a number, too.",
+                "can't be cast": "These are whole numbers, in which 0.91 has no place: begin with "
+                "float.",
+                "must match": "One row for each label, and a column for each of ten classes.",
+                "could not be broadcast": "One row for each label, a column for each of ten "
+                "classes.",
+                "Class values must be": "There are ten classes, whatever the labels.",
+            },
+        )
+
+
+def _spaced(mean: float, spread: float) -> list[float]:
+    """60 evenly spaced accuracies, not in order; their standard deviation is `spread`."""
+    places = np.arange(60) * 7 % 60
+    return (mean + spread * (places - places.mean()) / places.std()).tolist()
+
+
+# Before and after. Standard deviations divide by n or by n - 1: no answer here depends on that.
+TRIALS = [
+    ([0.90, 0.92, 0.94], [0.92, 0.94, 0.96]),  # 1.0 times the spread
+    ([0.900, 0.901, 0.902], [0.910, 0.911, 0.912]),  # 10 times
+    ([0.912, 0.910, 0.911], [0.900, 0.901, 0.902]),  # a loss
+    ([0.900, 0.901, 0.902], [0.880, 0.940, 0.910]),  # only the one after varies much
+    ([0.880, 0.940, 0.910], [0.918, 0.919, 0.920]),  # only the one before
+    ([0.898, 0.900, 0.902], [0.905, 0.915, 0.925]),  # more than the sum of the two spreads
+    ([90.0, 91.0, 91.0], [91.8, 91.9, 92.0]),  # a mean that is not the median, in per cent
+    (_spaced(0.90, 0.01), _spaced(0.9195, 0.01)),  # a little less than twice
+    (_spaced(0.90, 0.01), _spaced(0.9208, 0.008)),  # a little more
+    (_spaced(0.90, 0.01), _spaced(0.9250, 0.0005)),  # 2.5 times the larger one
+    ([88.0, 90.0, 92.0], [90.0, 94.0, 92.0]),  # a variance that is larger than the spread
+]
+
+
+def _more_than(factor: float, spread: Callable, middle: Callable = np.mean) -> Callable:
+    """A rule for TRIALS: the middle rises by more than `factor` times what `spread` makes of both.
+
+    spread: takes the two lists.
+    """
+    return lambda before, after: middle(after) - middle(before) > factor * spread(before, after)
+
+
+def _deviations(before: list, after: list, ddof: int = 1) -> list[float]:
+    return [float(np.std(each, ddof=ddof)) for each in (before, after)]
+
+
+def _of_pairs(before: list, after: list) -> float:
+    return float(np.std(np.subtract(after, before), ddof=1))
+
+
+LARGER = _more_than(2, lambda *both: max(_deviations(*both)))
+
+
+@check(
+    "Four numbers are needed: the mean and the standard deviation of each list. What does the mean "
+    "gain, and what is twice the larger of the two deviations? Return whether one is above the "
+    "other."
+)
+def clear_gain(function):
+    """A function of two lists of accuracies: is the second clearly better than the first?"""
+
+    def says(before: list, after: list) -> bool:
+        result = call(function, before, after, returns=False, stops=stops)
+        expect(
+            result is not None,
+            f"For {before} and {after} your function returns nothing. It has to return True or "
+            "False in every case.",
+        )
+        try:
+            flag = array(result).reshape(-1).tolist()
+        except Hint:
+            flag = []
+        expect(flag in ([0.0], [1.0]), f"Return True or False, not {kind(result)}")
+        return flag == [1.0]
+
+    whole = "Lists can't be calculated with as a whole. Make a Series or tensor of each."
+    stops = {
+        "'list' object has no attribute": whole,
+        "unsupported operand type": whole,
+        "must be Tensor, not list": whole,
+        "infer output dtype": whole,
+        "is ambiguous": "There has to be one comparison, of single numbers.",
+    }
+    one_only = "The larger of the two spreads counts, of both lists. This looks at one of them."
+    more = "Asked is for more than twice the spread. This asks for more than that."
+    less = "The factor is missing: by more than *twice* the spread."
+    mistakes = [
+        (lambda b, a: True, "This says True each time, also where the mean falls."),
+        (lambda b, a: False, "This says False each time, also for means of 0.901 and 0.911."),
+        (lambda b, a: not LARGER(b, a), "This says True and False the other way round."),
+        (lambda b, a: LARGER(a, b), "This is True for a loss. Which list comes first?"),
+        (lambda b, a: LARGER(b, a) or LARGER(a, b), "This is True for a clear loss, too."),
+        (lambda b, a: np.mean(a) > np.mean(b), "A higher mean may be luck. How large is a spread?"),
+        (lambda b, a: min(a) > max(b), "This compares the extremes, not means and spreads."),
+        (_more_than(2, _of_pairs), "This is the spread of the differences. Each list has its own."),
+    ]
+    for ddof in (0, 1):
+
+        def of(name: Callable, ddof: int = ddof) -> Callable:
+            return lambda b, a: name(_deviations(b, a, ddof))
+
+        mistakes += [
+            *((_more_than(factor, of(max)), less) for factor in (1, 0.5)),
+            *((_more_than(factor, of(max)), more) for factor in (3, 4, 5, 10)),
+            (_more_than(2, of(lambda both: both[0])), one_only),
+            (_more_than(2, of(lambda both: both[1])), one_only),
+            (_more_than(2, of(min)), "This takes the smaller spread. The larger one counts."),
+            (_more_than(1, of(sum)), "The larger spread counts, not both together."),
+            (_more_than(2, of(sum)), "The larger spread counts, not both together."),
+            (_more_than(1, of(np.linalg.norm)), "The larger spread counts, not both together."),
+            (
+                _more_than(2, of(lambda both: max(both) ** 2)),
+                "This is the variance. Take its root.",
+            ),
+            (_more_than(2, of(max), np.median), "This takes the median, not the mean."),
+            (_more_than(2, of(max), np.max), "This compares the best of each, not the means."),
+            (
+                lambda b, a, ddof=ddof: (
+                    np.mean(a) - np.mean(b) > 2 * max(_deviations(b, a, ddof)) / len(a) ** 0.5
+                ),
+                "This is the error of the mean. The spread is the standard deviation itself.",
+            ),
+            (
+                lambda b, a, ddof=ddof: (
+                    abs(np.mean(a) - np.mean(b)) > 2 * max(_deviations(b, a, ddof))
+                ),
+                "This is True for a clear loss, too.",
+            ),
+        ]
+    ranges = _more_than(1, lambda b, a: max(np.ptp(b), np.ptp(a)))
+    mistakes += [
+        (ranges, "This takes highest minus lowest. The spread is the standard deviation."),
+        (
+            _more_than(2, lambda b, a: max(np.ptp(b), np.ptp(a))),
+            "This takes highest minus lowest. The spread is the standard deviation.",
+        ),
+    ]
+    compare(
+        says,
+        LARGER,
+        TRIALS,
+        mistakes,
+        "The gain of the mean against twice the larger spread. Try a gain, a loss, and two lists "
+        "of which one varies much.",
+    )
+
+
+def _normalised(x: Tensor, over: tuple, correction: int = 0, eps: float = 1e-5) -> Tensor:
+    variance = x.var(over, keepdim=True, correction=correction)
+    return (x - x.mean(over, keepdim=True)) / (variance + eps).sqrt()
+
+
+def _maps(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Feature maps in which channels, images and rows have means and spreads of their own."""
+    random = torch.Generator().manual_seed(seed)
+    images, channels, height, _ = shape
+
+    def each(*size: int) -> Tensor:
+        return torch.randn(size, generator=random)
+
+    scale = 2 + each(images, channels, 1, 1).abs() + each(1, channels, 1, 1).abs()
+    offset = each(images, 1, 1, 1) + 2 * each(1, channels, 1, 1) + each(1, 1, height, 1)
+    return scale * each(*shape) + offset
+
+
+@check(
+    "For each channel there is one mean and one variance, over the dimensions of images, rows and "
+    "columns together: 0, 2 and 3. Keep these dimensions, of length 1, so that the shapes fit."
+)
+def batch_norm(function):
+    """A function that normalises [N, C, H, W] as batch normalisation does in training mode.
+
+    The text asks for a standard deviation of 1, and leaves open whether to divide by n or n - 1.
+    With 6000 numbers in each channel and more, these two differ less than `compare` allows.
+    """
+    wrong_dimensions = {
+        (0, 1, 2, 3): "This takes one mean over everything. Each channel has its own.",
+        (1, 2, 3): "This normalises each image. Each channel should be, over all images.",
+        (2, 3): "This normalises each map of each image by itself. Take all images together.",
+        (0,): "This normalises each place by itself. Rows and columns belong together.",
+        (1,): "This makes the channels of a place alike. Each channel should be by itself.",
+        (0, 1): "Dimension 1 are the channels, which stay apart. 2 and 3 are rows and columns.",
+        (0, 2): "Columns belong to the channel, too.",
+        (0, 3): "Rows belong to the channel, too.",
+    }
+    over = (0, 2, 3)
+    mistakes = [
+        (lambda x, o=o, n=n, e=e: _normalised(x, o, n, e), hint)
+        for (o, hint), n, e in product(wrong_dimensions.items(), (0, 1), (0, 1e-5))
+    ]
+    mistakes += [
+        (lambda x: x, "The maps come back as they were."),
+        (lambda x: x - x.mean(over, keepdim=True), "The means are 0. Now the spreads."),
+        (
+            lambda x: x / (x.var(over, keepdim=True) + 1e-5).sqrt(),
+            "The standard deviations are 1. Subtract the means, too.",
+        ),
+        (
+            lambda x: (x - x.mean(over, keepdim=True)) / (x.var(over, keepdim=True) + 1e-5),
+            "This divides by the variance. The standard deviation is its root.",
+        ),
+        (
+            lambda x: (x - x.mean(over, keepdim=True)) * (x.var(over, keepdim=True) + 1e-5).sqrt(),
+            "This multiplies by the standard deviation.",
+        ),
+        (
+            lambda x: x - x.mean(over, keepdim=True) / (x.var(over, keepdim=True) + 1e-5).sqrt(),
+            "`/` comes before `-`. What is to be divided needs parentheses.",
+        ),
+        (
+            lambda x: (x - x.mean()) / (x.var(over, keepdim=True) + 1e-5).sqrt(),
+            "The spread is that of each channel, the mean that of everything.",
+        ),
+        (
+            lambda x: (x - x.mean(over, keepdim=True)) / (x.var() + 1e-5).sqrt(),
+            "The mean is that of each channel, the spread that of everything.",
+        ),
+        (
+            lambda x: (x - x.amin(over, True)) / (x.amax(over, True) - x.amin(over, True)),
+            "This goes from 0 to 1. Each channel gets mean 0 and standard deviation 1.",
+        ),
+    ]
+    dimensions = (
+        "A mean over three dimensions has the shape [C], and does not fit [N, C, H, W]. "
+        "With keepdim=True it has [1, C, 1, 1], and fits."
+    )
+    cases = [_maps((4, 3, 40, 40), 0), _maps((2, 5, 60, 60), 1), _maps((50, 2, 8, 16), 2).double()]
+    one_value = _maps((4, 3, 40, 40), 3)
+    one_value[:, 1] = 2
+    with without("batch_norm", "native_batch_norm"):
+        compare(
+            function,
+            lambda x: _normalised(x, over),
+            [(maps,) for maps in cases],
+            mistakes,
+            "For each channel: subtract its mean, and divide by its standard deviation, both over "
+            "all images, rows and columns.",
+            stops={
+                "must match": dimensions,
+                "could not be broadcast": dimensions,
+                "at non-singleton": dimensions,
+                "'tuple' object": "`var_mean` and `std_mean` return two things: give each a name.",
+            },
+        )
+        compare(
+            function,
+            lambda x: _normalised(x, over),
+            [(one_value,)],
+            [
+                (
+                    lambda x: _normalised(x, over, 0, 0),
+                    "A channel of equal numbers gives nan here, as 0 / 0 does. It should give 0: "
+                    "that is what 1e-5 is for.",
+                )
+            ],
+            "Right, but not for a channel whose numbers are all equal. It should give 0.",
+        )
