@@ -110,11 +110,13 @@ def as_found() -> Iterator[None]:
 def number(answer) -> float:
     """The answer as a float, `Hint` when it is not one number.
 
-    It may be Python's, NumPy's, pandas' or a tensor's on any device, alone in a list, or a text
-    with or without a unit: "24 pixels", "431,080". "75 %" is 0.75.
+    It may be Python's, NumPy's, pandas' or a tensor's on any device, alone in a list or set, or a
+    text with or without a unit: "24 pixels", "431,080", "431 080". "75 %" is 0.75.
     """
     if isinstance(answer, str):
         return _number_in(answer)
+    if isinstance(answer, (set, frozenset)):
+        answer = list(answer)
     try:
         value = array(answer).reshape(-1)
     except Hint:
@@ -124,11 +126,13 @@ def number(answer) -> float:
 
 
 def _number_in(text: str) -> float:
-    found = re.fullmatch(r"\s*([-+]?[\d.,_]*\d(?:e[-+]?\d+)?)\s*(%|[a-z]*)\s*", text, re.I)
+    found = re.fullmatch(r"\s*([-+]?[\d.,_\s]*\d(?:e[-+]?\d+)?)\s*(%|[a-z]*)\s*", text, re.I)
     expect(bool(found), f"Give one number, not the text {text!r}.")
-    digits = re.sub(r"[,_](?=\d{3}(\D|$))", "", found[1]).replace(",", ".")
+    digits = found[1]
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2}([,_\s]\d{3})+(\.\d+)?", digits):  # but 0,912 is no 912
+        digits = re.sub(r"[,_\s]", "", digits)
     try:
-        return float(digits) / (100 if found[2] == "%" else 1)
+        return float(digits.replace(",", ".")) / (100 if found[2] == "%" else 1)
     except ValueError:
         raise Hint(f"Give one number, not the text {text!r}.") from None
 
