@@ -1,9 +1,20 @@
 """The checks of notebook 2, Build the CNN."""
 
+import re
+
 import torch
 from torch import Tensor
 
 from fmnist_lib.lessons.checks.core import array, check, compare, expect, judge_number, without
+
+
+def _side(answer):
+    """The side of a square, of which both may be given: (11, 11) or "11 × 11"."""
+    if isinstance(answer, str):
+        both = re.fullmatch(r"\s*(\d+)\s*[x×*]\s*\1\b\D*", answer, re.I)
+        return both[1] if both else answer
+    is_pair = isinstance(answer, (list, tuple)) and len(answer) == 2
+    return answer[0] if is_pair and answer[0] == answer[1] else answer
 
 
 @check(
@@ -12,7 +23,7 @@ from fmnist_lib.lessons.checks.core import array, check, compare, expect, judge_
 def map_size(answer):
     """Side of the map after a 7 × 7 convolution and 2 × 2 max-pooling of a 28 × 28 image."""
     judge_number(
-        answer,
+        _side(answer),
         11,
         {
             22: "That is after the convolution. Pooling comes after it.",
@@ -117,7 +128,7 @@ def smaller_kernel_parameters(answer):
 def receptive_field(answer):
     """Receptive field of a third convolution, 3 × 3, after pool2."""
     judge_number(
-        answer,
+        _side(answer),
         24,
         {
             16: "That is after pool2, before the new layer.",
@@ -140,6 +151,10 @@ def _squares(x: Tensor) -> Tensor:
     return x.reshape(len(x) // 2, 2, -1, 2)
 
 
+def _overlapping(x: Tensor) -> Tensor:
+    return x.unfold(0, 2, 1).unfold(1, 2, 1).amax((2, 3))
+
+
 SIZES = "The map may have any even height and width. Take them from `values.shape`."
 EMPTY = "Here it takes the largest of no numbers. How many squares are there in each direction?"
 WHOLE = "With `/` a half has a decimal point. `//` gives a whole number."
@@ -155,6 +170,8 @@ def max_pool(function):
     shapes = ((6, 8), (4, 10), (2, 2), (10, 4))
     noise = [torch.randn(*shape, generator=random) for shape in shapes]
     own = [f"{kind}max_pool{n}d" for kind in ("", "adaptive_", "fractional_") for n in (1, 2, 3)]
+    overlap = "These squares overlap. The next one starts two places on."
+    two_things = "`max` of a dimension gives two things: `.values` and `.indices`."
     with without(*own, *(f"{name}_with_indices" for name in own)):
         compare(
             function,
@@ -187,9 +204,13 @@ def max_pool(function):
                     lambda x: _squares(x).amax(3).flatten(0, 1),
                     "This joins two columns each. Two rows have to be joined, too.",
                 ),
+                (_overlapping, overlap),
+                (lambda x: _overlapping(x)[: len(x) // 2, : x.shape[1] // 2], overlap),
                 (
-                    lambda x: x.unfold(0, 2, 1).unfold(1, 2, 1).amax((2, 3)),
-                    "These squares overlap. The next one starts two places on.",
+                    lambda x: torch.stack(
+                        [each.double() for each in _squares(x).transpose(1, 2).flatten(2).max(2)]
+                    ),
+                    two_things,
                 ),
                 (
                     lambda x: x.reshape(len(x) // 2, -1, 4).amax(2),
@@ -212,12 +233,12 @@ def max_pool(function):
                 ),
                 (lambda x: torch.zeros(len(x) // 2, x.shape[1] // 2), "All of this is 0."),
             ],
-            "Compare with the square of rows 0 and 1 and columns 0 and 1: the largest of these "
-            "four numbers comes first.",
+            "Try it with torch.arange(16.0).reshape(4, 4): its max-pooling stands in the lesson.",
             stops={
                 "is invalid for input": SIZES,
                 "cannot reshape": SIZES,
-                "out of bounds": SIZES,
+                "out of bounds": "The map has H rows and W columns, the result half as many. Which "
+                "of the two has no such index?",
                 "must match": SIZES,
                 "could not be broadcast": SIZES,
                 "numel() == 0": EMPTY,
@@ -225,9 +246,10 @@ def max_pool(function):
                 "is empty": EMPTY,
                 "empty sequence": EMPTY,
                 "'float' object": WHOLE,
+                "takes 1 positional argument but": WHOLE,
                 "of type float": WHOLE,
                 "max() received an invalid": "`max` takes one dimension, `amax` takes several.",
-                "return_types": "`max` of a dimension gives two things: `.values`, `.indices`.",
+                "return_types": two_things,
                 "Boolean value of Tensor": "Python's `max` can't compare rows. Tensors have a "
                 "`max` of their own.",
                 "to unpack": "The map is one alone: it has two dimensions, [H, W].",

@@ -58,6 +58,22 @@ def fixed_loops(values):
     return result
 
 
+def result_of_full_index(values):
+    result = torch.zeros(len(values) // 2, values.shape[1] // 2)
+    for row in range(0, len(values), 2):
+        for column in range(0, values.shape[1], 2):
+            result[row, column] = values[row : row + 2, column : column + 2].max()
+    return result
+
+
+def overlapping(values):
+    result = torch.zeros(len(values) // 2, values.shape[1] // 2)
+    for row in range(result.shape[0]):
+        for column in range(result.shape[1]):
+            result[row, column] = values[row : row + 2, column : column + 2].max()
+    return result
+
+
 def half_with_a_point(values):
     height, width = values.shape
     return torch.stack([values[2 * row].maximum(values[2 * row + 1]) for row in range(height / 2)])
@@ -74,7 +90,7 @@ def one_row_missing(values):
 
 ANSWERS = {
     "map_size": Answers(
-        right=[*numbers(11, "pixels"), torch.tensor([[11]]), "11", (11,)],
+        right=[*numbers(11, "pixels"), torch.tensor([[11]]), (11, 11), "11 × 11", {11}],
         wrong=[
             (22, "after the convolution"),
             (14, "pooling alone"),
@@ -86,7 +102,7 @@ ANSWERS = {
             (121, "How long is one side"),
             (44, "not larger"),
             (13, "how many places"),
-            ((11, 11), "Give one number"),
+            ((11, 22), "Give one number"),
             ("eleven", "Give one number"),
         ],
         same={
@@ -132,7 +148,7 @@ ANSWERS = {
         },
     ),
     "smaller_kernel_parameters": Answers(
-        right=[*numbers(640_080, "parameters"), "640_080"],
+        right=[*numbers(640_080, "parameters"), "640_080", "640 080"],
         wrong=[
             (431_080, "as it is"),
             (415_080, "How many inputs has fc1"),
@@ -154,7 +170,7 @@ ANSWERS = {
         },
     ),
     "receptive_field": Answers(
-        right=[*numbers(24, "pixels"), torch.tensor(24), (24,)],
+        right=[*numbers(24, "pixels"), torch.tensor(24), [24, 24], "24x24 pixels"],
         wrong=[
             (16, "before the new layer"),
             (18, "steps of 1 pixel"),
@@ -167,7 +183,7 @@ ANSWERS = {
             (22, "after conv2"),
             (576, "How wide"),
             (27, "Use the formula"),
-            ([24, 24], "Give one number"),
+            ("24 × 16", "Give one number"),
         ],
     ),
     "max_pool": Answers(
@@ -203,6 +219,10 @@ ANSWERS = {
             (lambda x: x.numpy().reshape(14, 2, 14, 2).max((1, 3)), "values.shape"),
             (fixed_loops, "largest of no numbers"),
             (half_with_a_point, "`//` gives"),
+            (lambda x: torch.zeros(len(x) / 2, x.shape[1] / 2), "`//` gives"),
+            (result_of_full_index, "half as many"),
+            (overlapping, "overlap"),
+            (lambda x: x.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2).max(2), "two things"),
             (python_max, "can't compare rows"),
             (lambda x: x.reshape(len(x) // 2, 2, -1, 2).max(dim=(1, 3)), "amax"),
             (lambda x: x.reshape(len(x) // 2, 2, -1, 2).max(1).max(2), "`.values`"),
@@ -214,7 +234,7 @@ ANSWERS = {
             (lambda x: x.unfold(0, 2, 1).unfold(1, 2, 1).amax((2, 3)), "overlap"),
             (lambda x: pooled_by_loops(x.abs()), "sign counts"),
             (lambda x: x.max(), "whole map"),
-            (lambda x: pooled_by_loops(x) + 1, "Compare with the square"),
+            (lambda x: pooled_by_loops(x) + 1, "its max-pooling stands"),
             (lambda x: print(end=""), "returns nothing"),
         ],
         same={"return squares.amax(dim=(3, 1))": "both dimensions at once, in any order"},
