@@ -35,7 +35,7 @@ def one_cycle_peak(answer):
         3: "That is the epoch, or near it. Count updates, one for each batch.",
         1833: "That is the middle. The rate rises in the first 30 % only.",
         2568: "That is 70 % of all updates. The rate rises in the first 30 %, then it falls.",
-        3668: "These are all updates. At the end the rate is 0.",
+        3665: "These are all updates. At the end the rate is 0.",
         110: "That is 30 % of one epoch. The cycle goes over the whole training.",
         367: "These are the updates of one epoch. The cycle goes over all ten.",
         1200: "Of the 60,000 images 5,000 are for validation. 55,000 are for training.",
@@ -75,6 +75,7 @@ def block_parameters(answer):
             39_168: "conv2 gets the 64 channels that conv1 has made, not 32.",
             29_824: "That is Block(64, 32). The inputs come first.",
             289_130: "That is the whole ResidualNet, not one block.",
+            8_448: "Each pair of input and output channel has a kernel of 3 × 3 weights, not one.",
             1_728: "Each pair of input and output channel has a kernel of its own.",
         },
         "Add up conv1, conv2 and shortcut, inputs · outputs · kernel · kernel each, then bn1, bn2.",
@@ -117,7 +118,11 @@ def smooth_targets(function):
                 (torch.tensor([5, 2, 2, 8]), 0.0),
             ],
             [
-                (lambda y, s: _smoothed(y, 1, 0), "These targets are not smoothed yet."),
+                (
+                    lambda y, s: _smoothed(y, 1, 0),
+                    "These targets are not smoothed yet. In a tensor of whole numbers, as "
+                    "F.one_hot makes one, 0.01 becomes 0.",
+                ),
                 (
                     lambda y, s: _smoothed(y, 1 - s, s / 9),
                     "The share is spread over all ten classes, the true one too. With 0.1 its "
@@ -127,6 +132,14 @@ def smooth_targets(function):
                     lambda y, s: _smoothed(y, 1 - s, s / 10),
                     "These rows sum to less than 1. The true class gets its tenth of the share, "
                     "too.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 1 - s + s / 10, 0),
+                    "The other classes get a tenth of the share each, too.",
+                ),
+                (
+                    lambda y, s: _smoothed(y, 0.1, s / 10),
+                    "Only the share is divided by 10, not the rest of the sum.",
                 ),
                 (
                     lambda y, s: _smoothed(y, 1 - s, 0),
@@ -160,13 +173,15 @@ def smooth_targets(function):
                 ),
                 (lambda y, s: _smoothed(y, 0.1, 0.1), "All classes get the same, whatever y is."),
                 (lambda y, s: _smoothed(y, 1 - s + s / 10, s / 10).T, "One row for each label."),
+                (lambda y, s: (1 - s) * (y[:, None] == y.unique()) + s / 10, narrow),
                 (_too_narrow(lambda one_hot: 10), narrow),
                 (_too_narrow(lambda one_hot: one_hot.shape[1]), narrow),
             ],
             "With 0.1 the true class has 0.91 and each other class 0.01. What is it with 0.3?",
             stops={
-                "out of bounds": "With labels alone in brackets one picks rows. In each row it is "
-                "one column that counts: the row has a number, too.",
+                "with size 9": "There are ten classes, from 0 to 9.",
+                "out of bounds": "Here a label picks a row that is not there. In the targets it "
+                "should pick a column; a table to pick rows from needs ten of them.",
                 "can't be cast": "These are whole numbers, in which 0.91 has no place: begin with "
                 "float.",
                 "must match": "One row for each label, and a column for each of ten classes.",
@@ -193,29 +208,57 @@ TRIALS = [
     ([0.898, 0.900, 0.902], [0.905, 0.915, 0.925]),  # more than the sum of the two spreads
     ([90.0, 91.0, 91.0], [91.8, 91.9, 92.0]),  # a mean that is not the median, in per cent
     (_spaced(0.90, 0.01), _spaced(0.9195, 0.01)),  # a little less than twice
-    (_spaced(0.90, 0.01), _spaced(0.9208, 0.008)),  # a little more
+    (_spaced(0.90, 0.01), _spaced(0.9208, 0.01)),  # a little more
     (_spaced(0.90, 0.01), _spaced(0.9250, 0.0005)),  # 2.5 times the larger one
+    (_spaced(0.90, 0.01), _spaced(0.9040, 0.01)),  # 0.4 times: more than the error of the mean
+    (_spaced(0.90, 0.005), _spaced(0.9300, 0.005)),  # 6 times, but not twice the range
     ([88.0, 90.0, 92.0], [90.0, 94.0, 92.0]),  # a variance that is larger than the spread
 ]
 
 
-def _more_than(factor: float, spread: Callable, middle: Callable = np.mean) -> Callable:
-    """A rule for TRIALS: the middle rises by more than `factor` times what `spread` makes of both.
-
-    spread: takes the two lists.
-    """
-    return lambda before, after: middle(after) - middle(before) > factor * spread(before, after)
-
-
-def _deviations(before: list, after: list, ddof: int = 1) -> list[float]:
+def _spreads(before: list, after: list, ddof: int = 1) -> list[float]:
     return [float(np.std(each, ddof=ddof)) for each in (before, after)]
 
 
-def _of_pairs(before: list, after: list) -> float:
-    return float(np.std(np.subtract(after, before), ddof=1))
+def _gain(before: list, after: list) -> float:
+    return float(np.mean(after) - np.mean(before))
 
 
-LARGER = _more_than(2, lambda *both: max(_deviations(*both)))
+def _is_clear(before: list, after: list) -> bool:
+    return _gain(before, after) > 2 * max(_spreads(before, after))
+
+
+def _wrong_rules(ddof: int) -> list[tuple[Callable, str]]:
+    """Rules with one mistake each, and its hint; ddof: how the standard deviation is taken."""
+
+    def rule(factor: float, of_both: Callable, middle: Callable = np.mean) -> Callable:
+        return lambda b, a: middle(a) - middle(b) > factor * of_both(_spreads(b, a, ddof))
+
+    one_only = "The larger of the two spreads counts, of both lists. This looks at one of them."
+    together = "The larger spread counts, not both together."
+    less = "The factor is missing: by more than *twice* the spread."
+    more = "Asked is for more than twice the spread. This asks for more than that."
+    return [
+        *((rule(factor, max), less) for factor in (0.5, 1)),
+        *((rule(factor, max), more) for factor in (3, 4, 5)),
+        (rule(2, lambda both: both[0]), one_only),
+        (rule(2, lambda both: both[1]), one_only),
+        (rule(2, min), "This takes the smaller spread. The larger one counts."),
+        (rule(1, sum), together),
+        (rule(2, sum), together),
+        (rule(1, np.linalg.norm), together),
+        (rule(2, lambda both: max(both) ** 2), "This is the variance. Take its root."),
+        (rule(2, max, np.median), "This takes the median, not the mean."),
+        (rule(2, max, np.max), "This compares the best of each, not the means."),
+        (
+            lambda b, a: _gain(b, a) > 2 * max(_spreads(b, a, ddof)) / len(a) ** 0.5,
+            "This is the error of the mean. The spread is the standard deviation itself.",
+        ),
+        (
+            lambda b, a: abs(_gain(b, a)) > 2 * max(_spreads(b, a, ddof)),
+            "This is True for a clear loss, too.",
+        ),
+    ]
 
 
 @check(
@@ -248,63 +291,29 @@ def clear_gain(function):
         "infer output dtype": whole,
         "is ambiguous": "There has to be one comparison, of single numbers.",
     }
-    one_only = "The larger of the two spreads counts, of both lists. This looks at one of them."
-    more = "Asked is for more than twice the spread. This asks for more than that."
-    less = "The factor is missing: by more than *twice* the spread."
+    ranges = "This takes highest minus lowest. The spread is the standard deviation."
     mistakes = [
         (lambda b, a: True, "This says True each time, also where the mean falls."),
         (lambda b, a: False, "This says False each time, also for means of 0.901 and 0.911."),
-        (lambda b, a: not LARGER(b, a), "This says True and False the other way round."),
-        (lambda b, a: LARGER(a, b), "This is True for a loss. Which list comes first?"),
-        (lambda b, a: LARGER(b, a) or LARGER(a, b), "This is True for a clear loss, too."),
-        (lambda b, a: np.mean(a) > np.mean(b), "A higher mean may be luck. How large is a spread?"),
+        (lambda b, a: not _is_clear(b, a), "This says True and False the other way round."),
+        (lambda b, a: _is_clear(a, b), "This is True for a loss. Which list comes first?"),
+        (lambda b, a: _gain(b, a) > 0, "A higher mean may be luck. How large is a spread?"),
         (lambda b, a: min(a) > max(b), "This compares the extremes, not means and spreads."),
-        (_more_than(2, _of_pairs), "This is the spread of the differences. Each list has its own."),
-    ]
-    for ddof in (0, 1):
-
-        def of(name: Callable, ddof: int = ddof) -> Callable:
-            return lambda b, a: name(_deviations(b, a, ddof))
-
-        mistakes += [
-            *((_more_than(factor, of(max)), less) for factor in (1, 0.5)),
-            *((_more_than(factor, of(max)), more) for factor in (3, 4, 5, 10)),
-            (_more_than(2, of(lambda both: both[0])), one_only),
-            (_more_than(2, of(lambda both: both[1])), one_only),
-            (_more_than(2, of(min)), "This takes the smaller spread. The larger one counts."),
-            (_more_than(1, of(sum)), "The larger spread counts, not both together."),
-            (_more_than(2, of(sum)), "The larger spread counts, not both together."),
-            (_more_than(1, of(np.linalg.norm)), "The larger spread counts, not both together."),
-            (
-                _more_than(2, of(lambda both: max(both) ** 2)),
-                "This is the variance. Take its root.",
-            ),
-            (_more_than(2, of(max), np.median), "This takes the median, not the mean."),
-            (_more_than(2, of(max), np.max), "This compares the best of each, not the means."),
-            (
-                lambda b, a, ddof=ddof: (
-                    np.mean(a) - np.mean(b) > 2 * max(_deviations(b, a, ddof)) / len(a) ** 0.5
-                ),
-                "This is the error of the mean. The spread is the standard deviation itself.",
-            ),
-            (
-                lambda b, a, ddof=ddof: (
-                    abs(np.mean(a) - np.mean(b)) > 2 * max(_deviations(b, a, ddof))
-                ),
-                "This is True for a clear loss, too.",
-            ),
-        ]
-    ranges = _more_than(1, lambda b, a: max(np.ptp(b), np.ptp(a)))
-    mistakes += [
-        (ranges, "This takes highest minus lowest. The spread is the standard deviation."),
         (
-            _more_than(2, lambda b, a: max(np.ptp(b), np.ptp(a))),
-            "This takes highest minus lowest. The spread is the standard deviation.",
+            lambda b, a: min(np.subtract(a, b)) > 2 * max(_spreads(b, a)),
+            "The means are compared, not each pair.",
         ),
+        (
+            lambda b, a: _gain(b, a) > 2 * np.std(np.subtract(a, b)),
+            "This is the spread of the differences. Each list has its own.",
+        ),
+        *(_wrong_rules(ddof=0) + _wrong_rules(ddof=1)),
+        (lambda b, a: _gain(b, a) > max(np.ptp(b), np.ptp(a)), ranges),
+        (lambda b, a: _gain(b, a) > 2 * max(np.ptp(b), np.ptp(a)), ranges),
     ]
     compare(
         says,
-        LARGER,
+        _is_clear,
         TRIALS,
         mistakes,
         "The gain of the mean against twice the larger spread. Try a gain, a loss, and two lists "
@@ -351,9 +360,13 @@ def batch_norm(function):
         (0, 3): "Rows belong to the channel, too.",
     }
     over = (0, 2, 3)
+
+    def n(x: Tensor) -> int:
+        return x[:, 0].numel()
+
     mistakes = [
-        (lambda x, o=o, n=n, e=e: _normalised(x, o, n, e), hint)
-        for (o, hint), n, e in product(wrong_dimensions.items(), (0, 1), (0, 1e-5))
+        (lambda x, o=o, c=c, e=e: _normalised(x, o, c, e), hint)
+        for (o, hint), c, e in product(wrong_dimensions.items(), (0, 1), (0, 1e-5))
     ]
     mistakes += [
         (lambda x: x, "The maps come back as they were."),
@@ -383,6 +396,17 @@ def batch_norm(function):
             "The mean is that of each channel, the spread that of everything.",
         ),
         (
+            lambda x: (x - x.mean(over, keepdim=True)) / (x.var(over, keepdim=True) * n(x)).sqrt(),
+            "The variance is the mean of the squares, not their sum.",
+        ),
+        *(
+            (
+                lambda x, spread=spread: (x - spread(x, over, keepdim=True)) / x.mean(over, True),
+                "Mean and spread have changed places: std_mean and var_mean give the spread first.",
+            )
+            for spread in (torch.std, torch.var)
+        ),
+        (
             lambda x: (x - x.amin(over, True)) / (x.amax(over, True) - x.amin(over, True)),
             "This goes from 0 to 1. Each channel gets mean 0 and standard deviation 1.",
         ),
@@ -391,6 +415,7 @@ def batch_norm(function):
         "A mean over three dimensions has the shape [C], and does not fit [N, C, H, W]. "
         "With keepdim=True it has [1, C, 1, 1], and fits."
     )
+    several = "Several dimensions are given together, as one tuple."
     cases = [_maps((4, 3, 40, 40), 0), _maps((2, 5, 60, 60), 1), _maps((50, 2, 8, 16), 2).double()]
     one_value = _maps((4, 3, 40, 40), 3)
     one_value[:, 1] = 2
@@ -406,6 +431,8 @@ def batch_norm(function):
                 "must match": dimensions,
                 "could not be broadcast": dimensions,
                 "at non-singleton": dimensions,
+                "from 1 to 2 positional": several,
+                "invalid combination": several,
                 "'tuple' object": "`var_mean` and `std_mean` return two things: give each a name.",
             },
         )

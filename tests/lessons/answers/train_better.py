@@ -100,6 +100,16 @@ def rule(middle=np.mean, spread=max, factor=2, ddof=1):
     return gain
 
 
+def error_of_the_mean(before, after):
+    spread = max(statistics.stdev(before), statistics.stdev(after)) / len(after) ** 0.5
+    return np.mean(after) - np.mean(before) > 2 * spread
+
+
+def each_pair(before, after):
+    spread = max(statistics.stdev(before), statistics.stdev(after))
+    return all(y - x > 2 * spread for x, y in zip(before, after))
+
+
 def normalised_by_loops(maps):
     result = torch.zeros_like(maps)
     for channel in range(maps.shape[1]):
@@ -142,6 +152,11 @@ def normalised(over, eps=1e-5, correction=1, root=True):
     return function
 
 
+def spread_of_sums(maps):
+    centred = maps - maps.mean(CHANNEL, keepdim=True)
+    return centred / (centred.square().sum(CHANNEL, keepdim=True) + 1e-5).sqrt()
+
+
 CHANNEL = (0, 2, 3)
 ANSWERS = {
     "one_cycle_peak": Answers(
@@ -150,6 +165,7 @@ ANSWERS = {
             (3, "Count updates"),
             (1835, "That is the middle"),
             (1833, "That is the middle"),
+            (3660, "At the end the rate is 0"),
             (3670, "At the end the rate is 0"),
             (2569, "then it falls"),
             (110, "one epoch"),
@@ -182,6 +198,7 @@ ANSWERS = {
             (39_168, "not 32"),
             (29_824, "inputs come first"),
             (289_130, "whole ResidualNet"),
+            (8_448, "3 × 3 weights"),
             (1, "Add up conv1"),
         ],
     ),
@@ -210,7 +227,11 @@ ANSWERS = {
             (lambda y, s: F.one_hot(y) * (1 - s) + s / 10, "Ten columns"),
             (lambda y, s: (F.one_hot(y, 10) * (1 - s) + s / 10).T, "One row for each label"),
             (lambda y, s: torch.full((len(y), 10), 0.1), "whatever y is"),
-            (rows_instead_of_columns, "picks rows"),
+            (rows_instead_of_columns, "should pick a column"),
+            (lambda y, s: torch.eye(9)[y] * (1 - s) + s / 10, "from 0 to 9"),
+            (lambda y, s: (F.one_hot(y, 10) * (1 - s) + s) / 10, "Only the share"),
+            (lambda y, s: F.one_hot(y, 10) * (1 - 0.9 * s), "tenth of the share each"),
+            (lambda y, s: pd.get_dummies(y.numpy()) * (1 - s) + s / 10, "Ten columns"),
             (whole_numbers, "begin with float"),
             (whole_numbers_in_place, "begin with float"),
             (by_its_gradient, "cross_entropy does all"),
@@ -245,6 +266,8 @@ ANSWERS = {
             (rule(spread=sum), "not both together"),
             (rule(spread=np.linalg.norm, factor=1), "not both together"),
             (rule(spread=lambda both: max(both) ** 2), "variance"),
+            (lambda b, a: np.mean(a) - np.mean(b) > 2 * max(np.ptp(b), np.ptp(a)), "lowest"),
+            (error_of_the_mean, "error of the mean"),
             (rule(middle=np.median), "median"),
             (rule(middle=max), "best of each"),
             (lambda b, a: rule()(a, b), "Which list comes first"),
@@ -252,6 +275,11 @@ ANSWERS = {
             (lambda b, a: not rule()(b, a), "other way round"),
             (lambda b, a: np.mean(a) > np.mean(b), "may be luck"),
             (lambda b, a: min(a) > max(b), "extremes"),
+            (each_pair, "not each pair"),
+            (
+                lambda b, a: np.mean(a) - np.mean(b) > 2 * np.std(np.subtract(a, b)),
+                "spread of the differences",
+            ),
             (lambda b, a: True, "True each time"),
             (lambda b, a: False, "False each time"),
             (lambda b, a: np.mean(a) - np.mean(b) > 0.009, "The gain of the mean"),
@@ -295,6 +323,9 @@ ANSWERS = {
             (lambda x: (x - x.mean(CHANNEL, True)) / x.std(), "the spread that of"),
             (lambda x: (x - x.mean(CHANNEL)) / x.std(CHANNEL), "keepdim=True"),
             (lambda x: x.numpy() - x.numpy().mean(CHANNEL), "keepdim=True"),
+            (lambda x: (x - x.mean(0, 2, 3)) / x.std(0, 2, 3), "as one tuple"),
+            (lambda x: (x - x.std(CHANNEL, keepdim=True)) / x.mean(CHANNEL, True), "places"),
+            (spread_of_sums, "not their sum"),
             (lambda x: x, "as they were"),
             (lambda x: normalised(CHANNEL)(x).nan_to_num() * 2, "For each channel"),
             (lambda x: normalised(CHANNEL)(x)[0], "The shape should be"),
