@@ -158,9 +158,14 @@ def judge_share(
 ) -> None:
     """`judge_number` of a share from 0 to 1, for which a percentage may be given."""
     value = number(answer)
-    if value > 1 and is_close(value / 100, right, digits):
-        return
-    judge_number(value, right, mistakes, otherwise, digits)
+    if not _is_share(value, right, digits):
+        judge_number(value, right, mistakes, otherwise, digits)
+
+
+def _is_share(value: float, right: float, digits: int | None) -> bool:
+    """Whether this is the share, as it is or in percent."""
+    percent = value > 1 and is_close(value / 100, right, digits)
+    return percent or is_close(value, right, digits)
 
 
 def is_close(value: float, other: float, digits: int | None = None) -> bool:
@@ -326,17 +331,19 @@ def compare(
     otherwise: str,
     digits: int | None = None,
     stops: dict[str, str] | None = None,
+    share: bool = False,
 ) -> None:
     """Raise `Hint` unless the student's function does what `right` does, in every case.
 
     cases: the arguments of each call. mistakes: (a function with this mistake, its hint); the hint
     is given when the student's results are those of the mistake in *all* cases, so that it never
     meets another one. digits: of a number that may be rounded. stops: as `call` takes them.
+    share: the right numbers are shares from 0 to 1, for which percentages may be given.
     """
     cases = list(cases)
     given = [call(function, *case, stops=stops) for case in cases]
     results = [array(each) for each in given]
-    if all(_agree(result, right(*case), digits) for result, case in zip(results, cases)):
+    if all(_agree(result, right(*case), digits, share) for result, case in zip(results, cases)):
         return
     for wrong, hint in mistakes:
         if all(_agree(result, wrong(*case), digits) for result, case in zip(results, cases)):
@@ -351,9 +358,11 @@ def compare(
     raise Hint(otherwise)
 
 
-def _agree(result: Tensor, expected, digits: int | None) -> bool:
+def _agree(result: Tensor, expected, digits: int | None, share: bool = False) -> bool:
     expected = array(expected)
     if result.numel() == expected.numel() == 1:  # a number may stand alone in a list
+        if share:
+            return _is_share(result.item(), expected.item(), digits)
         return is_close(result.item(), expected.item(), digits)
     return result.shape == expected.shape and torch.allclose(
         result, expected, rtol=1e-4, atol=1e-5, equal_nan=True
