@@ -1,7 +1,7 @@
 """Every solution with one thing changed is refused by its check, unless the change changes nothing.
 
 A mutant is a stored solution with another operator, comparison, constant, sign, dimension or
-function, or without one of its lines.
+function, with two values of a dictionary exchanged, or without one of its lines.
 """
 
 import ast
@@ -39,11 +39,17 @@ def mutants(source):
     tree = ast.parse(source)
     for place, original in enumerate(ast.walk(tree)):
         lines = range(len(getattr(original, "body", [])) if hasattr(original, "lineno") else 0)
-        for change in [*CHANGES, *(functools.partial(_line_missing, number) for number in lines)]:
+        pairs = range(len(original.values) - 1 if isinstance(original, ast.Dict) else 0)
+        for change in [
+            *CHANGES,
+            *(functools.partial(_line_missing, number) for number in lines),
+            *(functools.partial(_values_swapped, number) for number in pairs),
+        ]:
             mutant = copy.deepcopy(tree)
             if change(list(ast.walk(mutant))[place]):
                 text = ast.unparse(ast.fix_missing_locations(mutant))
-                yield text, changed_line(ast.unparse(tree), text)
+                if text != ast.unparse(tree):  # (0, 0) the other way round is no change
+                    yield text, changed_line(ast.unparse(tree), text)
 
 
 def changed_line(before, after):
@@ -124,6 +130,12 @@ def _line_missing(number, node):
     if len(node.body) == 1 or ast.unparse(node.body[number]) == "...":
         return False
     del node.body[number]
+    return True
+
+
+def _values_swapped(number, node):
+    values = node.values
+    values[number], values[number + 1] = values[number + 1], values[number]
     return True
 
 
