@@ -283,6 +283,7 @@ def _is_stub(function) -> bool:
 def _explained(error: Exception, function, arguments: Sequence, stops: dict[str, str]) -> str:
     """An error in a student's code: where, what it means here, and what Python says."""
     raw = f"{type(error).__name__}: {error}".split("\n")[0]
+    raw = raw if len(raw) <= 160 else f"{raw[:160]}…"
     of_student = getattr(getattr(function, "__code__", None), "co_filename", None)
     lines = [
         frame.lineno
@@ -342,16 +343,17 @@ def compare(
     """
     cases = list(cases)
     given = [call(function, *case, stops=stops) for case in cases]
-    results = [array(each) for each in given]
-    if all(_agree(result, right(*case), digits, share) for result, case in zip(results, cases)):
-        return
-    for wrong, hint in mistakes:
-        if all(_agree(result, wrong(*case), digits) for result, case in zip(results, cases)):
+    results = [array(number(each) if isinstance(each, str) else each) for each in given]
+    for expected, hint in ((right, None), *mistakes):
+        if all(_agree(one, expected(*case), digits, share) for one, case in zip(results, cases)):
+            if hint is None:
+                return
             raise Hint(hint)
     for result, case in zip(results, cases):
-        shape = list(array(right(*case)).shape)
+        expected = array(right(*case))
+        shape = list(expected.shape)
         expect(
-            list(result.shape) == shape,
+            list(result.shape) == shape or result.numel() == expected.numel() == 1,
             f"The shape should be {shape or 'that of one number'}; this is {list(result.shape)}. "
             f"It was called with {', '.join(map(_described, case))}.",
         )
