@@ -30,8 +30,13 @@ def place(tensor: Tensor) -> torch.device:
 class Devices(TorchFunctionMode):
     """While it holds, tensors only seem to move; what mixes devices stops, as it does in PyTorch.
 
-    Tensors stay on the CPU all the while, so that their numbers can be compared.
+    Tensors stay on the CPU all the while, so that their numbers can be compared. `sent` notes
+    where any of them was sent to.
     """
+
+    def __init__(self):
+        super().__init__()
+        self.sent: set[torch.device] = set()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs, name = dict(kwargs or {}), getattr(function, "__name__", "")
@@ -46,7 +51,9 @@ class Devices(TorchFunctionMode):
         if name == "get_device":
             return -1 if place(args[0]) == CPU else place(args[0]).index
         if name in ("to", "cpu", "cuda", "type_as"):
-            return _moved(name, *args, **kwargs)
+            moved = _moved(name, *args, **kwargs)
+            self.sent.add(place(moved))
+            return moved
         if name == "__set__":  # `weights.data = moved`, as a network's own `to` does
             if isinstance(args[1], Tensor):
                 args[0].pretended = place(args[1])
