@@ -81,6 +81,19 @@ def gradients_of_autograd(net, images, labels, optimizer):
     return net
 
 
+def by_closures(net, images, labels, optimizer):
+    data = torch.utils.data.TensorDataset(images, labels)
+    for batch, targets in torch.utils.data.DataLoader(data, 10):
+
+        def loss_and_gradients():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(batch), targets)  # noqa: B023
+            loss.backward()
+            return loss
+
+        optimizer.step(loss_and_gradients)
+
+
 def clears_before_the_loop(net, images, labels, optimizer):
     optimizer.zero_grad()
     return loop(net, images, labels, optimizer)
@@ -131,6 +144,25 @@ def in_evaluation_mode(net, images, labels, optimizer):
 def notes_nothing(net, images, labels, optimizer):
     cleared(net, images, labels, optimizer)
     return []
+
+
+def with_its_own_optimizer(net, images, labels, optimizer):
+    return cleared(net, images, labels, torch.optim.SGD(net.parameters(), lr=0.01))
+
+
+def of_summed_loss(net, images, labels, optimizer):
+    for batch, targets in zip(images.split(10), labels.split(10)):
+        optimizer.zero_grad()
+        F.cross_entropy(net(batch), targets, reduction="sum").backward()
+        optimizer.step()
+
+
+def of_probabilities(net, images, labels, optimizer):
+    return cleared(nn.Sequential(net, nn.Softmax(dim=1)), images, labels, optimizer)
+
+
+def trains_a_copy(net, images, labels, optimizer):
+    return cleared(copy.deepcopy(net), images, labels, optimizer)
 
 
 def without_gradients(net, images, labels, optimizer):
@@ -309,6 +341,12 @@ def epoch_loss_in_numpy(losses, images, batch_size):
     return np.average(losses, weights=sizes)
 
 
+def epoch_loss_in_pandas(losses, images, batch_size):
+    table = pd.DataFrame({"loss": losses, "size": float(batch_size)})
+    table.loc[table.index[-1], "size"] -= batch_size * len(losses) - images
+    return (table["loss"] * table["size"]).sum() / table["size"].sum()
+
+
 def epoch_loss_by_image(losses, images, batch_size):
     each = [losses[number // batch_size] for number in range(images)]
     return torch.tensor(each).mean()
@@ -354,6 +392,10 @@ def cross_entropy_one_hot(logits, labels):
     return -(right * F.log_softmax(logits, dim=1)).sum() / len(logits)
 
 
+def one_hot(logits, labels):
+    return F.one_hot(labels, logits.shape[1]).to(logits.dtype)
+
+
 def of_label(values, labels):
     return values[torch.arange(len(labels)), labels]
 
@@ -394,6 +436,10 @@ ANSWERS = {
             {mistake: letter for letter, mistake in RIGHT.items()},
             pd.Series(RIGHT),
             {f"{letter}.": text for letter, text in RIGHT.items()},
+            {letter: f"{text} (forgotten)" for letter, text in RIGHT.items()},
+            {letter: [text] for letter, text in RIGHT.items()},
+            np.array(list(RIGHT.values())),
+            "zero_grad, eval, device, test set",
         ],
         wrong=[
             (other(A="eval", B="zero_grad"), "A's loss falls"),
@@ -421,6 +467,7 @@ ANSWERS = {
             clears_after_step,
             clears_by_hand,
             gradients_of_autograd,
+            by_closures,
             partial(loop, clear=lambda net, optimizer: net.zero_grad()),
             partial(loop, clear=lambda net, optimizer: optimizer.zero_grad(set_to_none=False)),
         ],
@@ -436,6 +483,13 @@ ANSWERS = {
             (partial(one_step, clear=True), "by the gradients of the last batch"),
             (partial(cleared, size=5), "The weights differ"),
             (shuffles, "in their order"),
+            (partial(cleared, size=1), "Each image made a step"),
+            (lambda net, x, y, o: cleared(net, x[: len(x) // 10 * 10], y, o), "last batch is miss"),
+            (lambda *given: [cleared(*given), cleared(*given)], "learned from twice"),
+            (with_its_own_optimizer, "makes no step"),
+            (of_summed_loss, "The loss is a sum"),
+            (of_probabilities, "Softmax was applied twice"),
+            (trains_a_copy, "The weights are as they were"),
             (in_evaluation_mode, "in evaluation mode"),
             (notes_nothing, "the numbers returned"),
             (lambda *given: [-each for each in cleared(*given)], "the numbers returned"),
@@ -457,6 +511,7 @@ ANSWERS = {
             lambda *given: 100 * accuracy(*given),
             lambda *given: round(accuracy(*given), 3),
             lambda *given: f"{accuracy(*given):.4f}",
+            lambda *given: f"{accuracy(*given):.2%}",
         ],
         wrong=[
             (share, "different results"),
@@ -473,6 +528,9 @@ ANSWERS = {
             (lambda net, x, y: F.cross_entropy(net.eval()(x), y), "This is the loss"),
             (lambda net, x, y: (net.eval()(x).argmin(1) == y).float().mean(), "smallest logit"),
             (lambda net, x, y: (net.eval()(x).argmax(0) == y).float().mean(), "Over which"),
+            (lambda net, x, y: (net.eval()(x).argmax() == y).float().mean(), "Without a dimension"),
+            (lambda net, x, y: (predicted(net, x) == y).mean(), "are no numbers"),
+            (lambda *given: 100 - 100 * accuracy(*given), "share that is wrong"),
             (lambda net, x, y: 0.7, "they are not the accuracy"),
             (returns_no_accuracy, "returns nothing"),
         ],
@@ -497,6 +555,10 @@ ANSWERS = {
             (lambda net, x: net(x.cuda()), "named or guessed"),
             (on_a_gpu_or_not, "named or guessed"),
             (tried, "named or guessed"),
+            (lambda net, x: (x.to(net[1].weight.device), net(x))[1], "returns another one"),
+            (lambda net, x: net(x.to(net.weight.device)), "A network has no device or weights"),
+            (lambda net, x: net(x.to(net)), "A network is no device"),
+            (lambda net, x: net(x.to(net[1].weight.get_device())), "−1 for the CPU"),
             (moves_the_network, "moves the network"),
             (lambda net, x: net.cpu()(x), "moves the network"),
             (lambda net, x: net(x.to(net.device)), "A network has no device"),
@@ -526,6 +588,7 @@ ANSWERS = {
             (lambda v, t: t[-1], "the last epoch. Which one"),
             (lambda v, t: v[-1], "the last epoch, on validation"),
             (lambda v, t: t[0], "the first epoch"),
+            (lambda v, t: max(v + t), "highest of both"),
             (lambda v, t: v[best_of(t)], "changed places"),
             (lambda v, t: t[v.index(min(v))], "worst on validation"),
             (lambda v, t: best_of(v), "a position"),
@@ -548,10 +611,9 @@ ANSWERS = {
             lambda losses, n, size: full_and_rest(losses, n, size, n % size or size),
             lambda losses, n, size: full_and_rest(losses, n, size, (n - 1) % size + 1),
             lambda losses, n, size: torch.tensor(losses).repeat_interleave(size)[:n].mean(),
-            lambda losses, n, size: (
-                pd.Series(losses * size).sort_values().size * 0
-                + epoch_loss_by_loop(losses, n, size)
-            ),
+            epoch_loss_in_pandas,
+            lambda losses, n, size: f"{epoch_loss_by_loop(losses, n, size):.4f}",
+            lambda losses, n, size: [np.float32(epoch_loss_by_loop(losses, n, size))],
             lambda losses, n, size: round(epoch_loss_by_loop(losses, n, size), 4),
         ],
         wrong=[
@@ -584,6 +646,7 @@ ANSWERS = {
             (0.019, "second step alone"),
             (0.01, "first step alone"),
             (0.029, "two steps"),
+            (0.0461, "second and the third"),
             (0.057, "three times the second"),
             (0.0813, "three times the third"),
             (5.61, "the sum of the velocities"),
@@ -622,7 +685,9 @@ ANSWERS = {
             (lambda h: h["validation_accuracy"].argmax() + 1, "only where the first row"),
             (epoch_of("test_accuracy"), "best epoch on the test set"),
             (epoch_of("train_accuracy"), "its own training images"),
-            (lambda h: h["test_accuracy"].argmax(), "of the highest accuracy on the test set"),
+            (lambda h: h["test_accuracy"].argmax(), "best epoch on the test set"),
+            (lambda h: h["test_accuracy"].argmax() + 1, "best epoch on the test set"),
+            (lambda h: h["train_accuracy"].idxmax() + 1, "its own training images"),
             (
                 lambda h: h["epoch"][(h.validation_accuracy + h.test_accuracy).idxmax()],
                 "The test set has a say",
@@ -679,8 +744,13 @@ ANSWERS = {
             (lambda z, y: -of_label(z, y).mean(), "the logit of the label"),
             (lambda z, y: right_loss(z, y).mean() / math.log(2), "base 2"),
             (lambda z, y: -of_label(z.softmax(1), y).log10().mean(), "base 10"),
-            (by_fraction, "too large for a float"),
-            (lambda z, y: (z.exp().sum(1).log() - of_label(z, y)).mean(), "too large for a float"),
+            (lambda z, y: torch.logsumexp(z, 1).mean(), "the sums alone"),
+            (lambda z, y: (torch.logsumexp(z, 1) + of_label(z, y)).mean(), "the wrong sign"),
+            (lambda z, y: (torch.logsumexp(z, 1) - z[y]).mean(), "A label is a column"),
+            (lambda z, y: F.kl_div(z.log_softmax(1), one_hot(z, y)), "does all that this exercise"),
+            (lambda z, y: -(one_hot(z, y) * z.softmax(1).log()).sum(1).mean(), "it gives nan"),
+            (by_fraction, "it gives nan"),
+            (lambda z, y: (z.exp().sum(1).log() - of_label(z, y)).mean(), "it gives inf"),
             (overflows_in_math, "more than a float can hold"),
             (of_softmax, "rounded to 0"),
             (
