@@ -145,5 +145,8 @@ def test_a_network_from_before_its_cell_was_run_again(registered):
 def test_describing_takes_no_random_numbers():
     net = ResidualNet(width=4)
     before = torch.get_rng_state()
-    assert architecture.describe(net) == {"network": "ResidualNet", "arguments": {"width": 4}}
+    assert architecture.describe(net) == {
+        "network": "ResidualNet",
+        "arguments": {"width": 4, "pool_early": False},
+    }
     assert torch.equal(torch.get_rng_state(), before)
