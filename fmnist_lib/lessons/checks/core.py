@@ -12,7 +12,7 @@ import linecache
 import random
 import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from types import EllipsisType
 
@@ -110,13 +110,14 @@ def as_found() -> Iterator[None]:
 def number(answer) -> float:
     """The answer as a float, `Hint` when it is not one number.
 
-    It may be Python's, NumPy's, pandas' or a tensor's on any device, alone in a list or set, or a
-    text with or without a unit: "24 pixels", "431,080", "431 080". "75 %" is 0.75.
+    It may be Python's, NumPy's, pandas' or a tensor's on any device, alone in a list, a set or a
+    dictionary, or a text with or without words: "24 pixels", "431,080", "about 10 times as fast".
+    "75 %" is 0.75.
     """
+    if isinstance(answer, (dict, Set, list, tuple)) and len(answer) == 1:
+        return number([*(answer.values() if isinstance(answer, dict) else answer)][0])
     if isinstance(answer, str):
         return _number_in(answer)
-    if isinstance(answer, (set, frozenset)):
-        answer = list(answer)
     try:
         value = array(answer).reshape(-1)
     except Hint:
@@ -126,13 +127,15 @@ def number(answer) -> float:
 
 
 def _number_in(text: str) -> float:
-    found = re.fullmatch(r"\s*([-+]?[\d.,_\s]*\d(?:e[-+]?\d+)?)\s*(%|[a-z]*)\s*", text, re.I)
+    thousands = r"[-+]?[1-9]\d{0,2}(?:[,_\s]\d{3})+(?:\.\d+)?"  # but "0,912" is no 912
+    value = rf"{thousands}|[-+]?[\d.,_]*\d(?:e[-+]?\d+)?"
+    found = re.fullmatch(rf"[^\d/*+<>-]*?({value})\s*([^\d/*+<>]*)", text, re.I)
     expect(bool(found), f"Give one number, not the text {text!r}.")
     digits = found[1]
-    if re.fullmatch(r"[-+]?[1-9]\d{0,2}([,_\s]\d{3})+(\.\d+)?", digits):  # but 0,912 is no 912
+    if re.fullmatch(thousands, digits):
         digits = re.sub(r"[,_\s]", "", digits)
     try:
-        return float(digits.replace(",", ".")) / (100 if found[2] == "%" else 1)
+        return float(digits.replace(",", ".")) / (100 if found[2].startswith("%") else 1)
     except ValueError:
         raise Hint(f"Give one number, not the text {text!r}.") from None
 
@@ -196,6 +199,15 @@ def array(answer, *shape: int) -> Tensor:
         f"The shape should be {list(shape)}; this is {list(tensor.shape)}.",
     )
     return tensor
+
+
+def unordered(answer) -> Tensor:
+    """The numbers of an answer from the smallest on, where their order is not asked; a set too.
+
+    As `read` of `compare`.
+    """
+    is_bag = isinstance(answer, (Set, Iterator))  # Set: of a dictionary's keys as well
+    return array(list(answer) if is_bag else answer).reshape(-1).sort().values
 
 
 def class_name(answer) -> str:
@@ -265,11 +277,15 @@ def _copy(argument):
 
 
 def _same(one, other) -> bool:
+    if one is other or type(one) is not type(other):
+        return one is other
     if isinstance(one, Tensor):
         return torch.equal(one, other)
     if isinstance(one, (pd.Series, pd.DataFrame)):
         return one.equals(other)
-    return bool(np.all(one == other)) if isinstance(one, (np.ndarray, list)) else True
+    if isinstance(one, list):  # perhaps of tensors
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(np.all(one == other)) if isinstance(one, (np.ndarray, int, float)) else True
 
 
 def _is_stub(function) -> bool:
@@ -333,6 +349,7 @@ def compare(
     digits: int | None = None,
     stops: dict[str, str] | None = None,
     share: bool = False,
+    read: Callable[..., Tensor] = array,
 ) -> None:
     """Raise `Hint` unless the student's function does what `right` does, in every case.
 
@@ -340,28 +357,33 @@ def compare(
     is given when the student's results are those of the mistake in *all* cases, so that it never
     meets another one. digits: of a number that may be rounded. stops: as `call` takes them.
     share: the right numbers are shares from 0 to 1, for which percentages may be given.
+    read: makes the tensor to compare of a result, `unordered` where the order does not matter.
     """
     cases = list(cases)
     given = [call(function, *case, stops=stops) for case in cases]
-    results = [array(number(each) if isinstance(each, str) else each) for each in given]
-    for expected, hint in ((right, None), *mistakes):
-        if all(_agree(one, expected(*case), digits, share) for one, case in zip(results, cases)):
-            if hint is None:
-                return
-            raise Hint(hint)
+    results = [read(number(each) if isinstance(each, str) else each) for each in given]
+
+    def agrees(other: Callable) -> bool:
+        expected = [read(other(*case)) for case in cases]
+        return all(_agree(one, two, digits, share) for one, two in zip(results, expected))
+
+    if agrees(right):
+        return
+    for wrong, hint in mistakes:
+        expect(not agrees(wrong), hint)
     for result, case in zip(results, cases):
-        expected = array(right(*case))
-        shape = list(expected.shape)
-        expect(
-            list(result.shape) == shape or result.numel() == expected.numel() == 1,
-            f"The shape should be {shape or 'that of one number'}; this is {list(result.shape)}. "
-            f"It was called with {', '.join(map(_described, case))}.",
-        )
+        expected = read(right(*case))
+        shape, found = list(expected.shape), list(result.shape)
+        differ = f"The shape should be {shape or 'that of one number'}; this is {found}."
+        if read is unordered:
+            differ = f"It should give {shape[0]} in this case; these are {found[0]}."
+        is_number = result.numel() == expected.numel() == 1
+        given_with = f"It was called with {', '.join(map(_described, case))}."
+        expect(is_number or found == shape, f"{differ} {given_with}")
     raise Hint(otherwise)
 
 
-def _agree(result: Tensor, expected, digits: int | None, share: bool = False) -> bool:
-    expected = array(expected)
+def _agree(result: Tensor, expected: Tensor, digits: int | None, share: bool) -> bool:
     if result.numel() == expected.numel() == 1:  # a number may stand alone in a list
         if share:
             return _is_share(result.item(), expected.item(), digits)
