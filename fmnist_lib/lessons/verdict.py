@@ -5,14 +5,15 @@ a terminal, papermill and print the first two.
 """
 
 import html
+import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
 
-KINDS = {  # kind → symbol, words, a colour that can be told from white and from black
-    "right": ("✓", "Right.", "#1a8754"),
-    "not yet": ("✗", "Not yet.", "#c2570c"),
-    "open": ("○", "Not answered yet.", "#5b7a99"),
+KINDS = {  # kind → symbol, words, a colour with a contrast over 3 on light pages and dark ones
+    "right": ("✓", "Right.", "#1e9a60"),
+    "not yet": ("✗", "Not yet.", "#da640f"),
+    "open": ("○", "Not answered yet.", "#688bae"),
 }
 ASKED: dict[str, set[str]] = defaultdict(set)  # notebook, without its number → what it asks
 _last: dict[str, dict[str, str]] = defaultdict(dict)  # notebook → name → kind of the last answer
@@ -20,7 +21,7 @@ _last: dict[str, dict[str, str]] = defaultdict(dict)  # notebook → name → ki
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was said of one answer: to which question of which notebook, kind and reason."""
+    """What is said of one answer: to which question of which notebook, kind and reason."""
 
     notebook: str
     name: str
@@ -34,18 +35,26 @@ class Verdict:
         return " ".join(part for part in (symbol, words, self.reason, self.progress) if part)
 
     def as_html(self) -> str:
+        """The same with colour, and a stronger hint to open; its text has the page's own colour."""
         symbol, words, colour = KINDS[self.kind]
         more = ""
         if self.more and self.kind == "not yet":
-            more = f"<details><summary>A stronger hint</summary>{html.escape(self.more)}</details>"
+            more = (
+                "<details><summary>A stronger hint</summary>"
+                f'<div style="padding-left:15px">{_as_html(self.more)}</div></details>'
+            )
         return (
-            f'<div style="border-left:5px solid {colour};padding:2px 10px">'
-            f'<b><span style="color:{colour}">{symbol}</span> {words}</b> '
-            f"{html.escape(self.reason)} <small>{html.escape(self.progress)}</small>{more}</div>"
+            f'<div style="border-left:5px solid {colour};padding:2px 10px;line-height:1.5">'
+            f'<b><span style="color:{colour}">{symbol}</span> {words}</b> {_as_html(self.reason)}'
+            f'{more}<div style="margin-top:4px"><small>{self.progress}</small></div></div>'
         )
 
     def _ipython_display_(self) -> None:
         """Nothing, as the last value of a cell: it was said already."""
+
+
+def _as_html(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def give(notebook: str, name: str, kind: str, reason: str = "", more: str = "") -> Verdict:
@@ -62,10 +71,23 @@ def give(notebook: str, name: str, kind: str, reason: str = "", more: str = "") 
 
 def show(verdict: Verdict) -> Verdict:
     """Print it, in a notebook with colour; returns it."""
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+    if _shell():
         from IPython.display import display
 
         display({"text/plain": str(verdict), "text/html": verdict.as_html()}, raw=True)
-    else:
+        return verdict
+    try:
         print(verdict)
+    except UnicodeEncodeError:  # a pipe that is not UTF-8: the words say it without the symbol
+        print(str(verdict).encode("ascii", "replace").decode())
     return verdict
+
+
+def in_kernel() -> bool:
+    """Whether a front end may be there that shows widgets."""
+    return hasattr(_shell(), "kernel")
+
+
+def _shell():
+    """IPython's shell, of a kernel or a terminal; None in plain Python."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
