@@ -2,19 +2,21 @@
 
 The questions stand in `quiz.yaml`; `fmnist notebooks` writes them from there into the notebooks,
 which call `quiz.check("balance", "b")`. The right letter of a question is written there as it is,
-and `fmnist notebooks` seals it: who reads the file does not read the key.
+and `fmnist notebooks` seals it, so that nobody reads the key by accident. It is no secret: who
+wants to know tries the three letters, or reads the reasons.
 """
 
 import functools
 import hashlib
 import re
-import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import verdict
 from fmnist_lib.lessons.verdict import Verdict
+from fmnist_lib.storage import atomic
 
 QUIZ = Path(__file__).with_name("quiz.yaml")
 MARK = "**Quiz"  # how the cell of a question begins
@@ -37,17 +39,20 @@ class Question:
     right: str
 
 
+# ---------------------------------------------------------------------------------- quiz.yaml
+
+
 @functools.cache
 def by_notebook() -> dict[str, dict[str, Question]]:
     """The questions by notebook (its stem) and name, in the order of `quiz.yaml`.
 
-    Raises CourseError when that is no YAML, or a question in it is not complete.
+    Raises CourseError when that can't be read, or a question in it is not complete.
     """
     import yaml  # here, and read late: every notebook imports this module, and asks at its end
 
     try:
-        written = yaml.safe_load(QUIZ.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        written = yaml.safe_load(_text())
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, the 30th of February
         raise CourseError(f"{QUIZ} is no YAML: {error}. Correct it there.") from error
     return {
         stem: {
@@ -58,41 +63,29 @@ def by_notebook() -> dict[str, dict[str, Question]]:
     }
 
 
+def _text() -> str:
+    with atomic.reading(QUIZ):
+        return QUIZ.read_bytes().decode("utf-8")
+
+
 def _question(name: str, written, where: str) -> Question:
     text, options, right = _values(written, where, question=str, options=dict, right=str)
     made = {
         letter: Option(*_values(option, f"{where}, option {letter}", text=str, reason=str))
-        for letter, option in options.items()
+        for letter, option in _dict(options, f"{where}, options").items()
     }
-    letter = next((each for each in made if right in (each, sealed(name, each))), None)
-    if letter is None:
-        letters = ", ".join(map(str, made))
-        raise CourseError(
-            f"{where}: `right: {right}` is none of its options, {letters}. Write one."
-        )
-    return Question(text, made, letter)
-
-
-def sealed(name: str, letter: str) -> str:
-    """How the file has the right letter of this question, 12 hexadecimal digits."""
-    return hashlib.sha256(f"{name} {letter}".encode()).hexdigest()[:12]
-
-
-def seal() -> None:
-    """Seal every right letter that stands in `quiz.yaml` as it is."""
-    lines, name = QUIZ.read_text(encoding="utf-8").splitlines(keepends=True), ""
-    for number, line in enumerate(lines):
-        if begin := re.fullmatch(r"  (\w+):\s*", line):
-            name = begin[1]
-        if plain := re.fullmatch(r"(    right: )([a-z])(\s*)", line):
-            lines[number] = plain[1] + sealed(name, plain[2]) + plain[3]
-    QUIZ.write_text("".join(lines), encoding="utf-8", newline="\n")
+    for letter in made:
+        if right in (letter, sealed(name, letter)):
+            return Question(text, made, letter)
+    raise CourseError(
+        f"{where}: `right: {right}` is none of its options, {', '.join(made)}. Write one; "
+        "`fmnist notebooks` seals it. (What was sealed under another name has to be written anew.)"
+    )
 
 
 def _values(written, where: str, **kinds: type) -> list:
     """The values of these keys, in their order; CourseError unless these are there, and alone."""
-    _dict(written, where)
-    for key in written:
+    for key in _dict(written, where):
         if key not in kinds:
             raise CourseError(f"{where} has an entry {key!r}. Expected are {', '.join(kinds)}.")
     for key, kind in kinds.items():
@@ -103,9 +96,53 @@ def _values(written, where: str, **kinds: type) -> list:
 
 
 def _dict(written, where: str) -> dict:
-    if not isinstance(written, dict):
-        raise CourseError(f"{where} should have entries, each with a name, and is {written!r}.")
+    if not isinstance(written, dict) or not all(isinstance(name, str) for name in written):
+        raise CourseError(
+            f"{where} should have entries, each with a name that is a text, and is {written!r}."
+        )
     return written
+
+
+def sealed(name: str, letter: str) -> str:
+    """How `quiz.yaml` has the right letter of this question."""
+    return "sealed-" + hashlib.sha256(f"{name} {letter}".encode()).hexdigest()[:12]
+
+
+def seal() -> None:
+    """Seal every right letter that stands in `quiz.yaml` as it is; all else there stays.
+
+    What is no YAML or not complete is left to `by_notebook`, which says so.
+    """
+    import yaml
+
+    try:
+        text = _text()
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError):
+        return
+    found = []
+    for questions in _entries(tree).values():
+        for name, question in _entries(questions).items():
+            entries = _entries(question)
+            if right := entries.get("right"):
+                place = slice(right.start_mark.index, right.end_mark.index)
+                letter = text[place].strip("\"'")
+                if letter in _entries(entries.get("options")):
+                    found.append((place, sealed(name, letter)))
+    for place, instead in reversed(found):  # from the end, where the places still hold
+        text = text[: place.start] + instead + text[place.stop :]
+    if found:
+        with atomic.replacing(QUIZ) as scratch:
+            scratch.write_bytes(text.encode("utf-8"))
+
+
+def _entries(node) -> dict:
+    """The entries of a mapping of `yaml.compose`, whose places in the text are known."""
+    pairs = node.value if getattr(node, "id", "") == "mapping" else []
+    return {key.value: value for key, value in pairs if key.id == "scalar"}
+
+
+# -------------------------------------------------------------------------------------- answers
 
 
 @functools.cache
@@ -115,25 +152,31 @@ def questions() -> dict[str, Question]:
 
 
 def count(notebook: str) -> None:
-    """Let the verdicts of a notebook, named without its number, count its questions, too."""
-    for stem, asked in by_notebook().items():
-        if stem[3:] == notebook:
-            verdict.ASKED[notebook].update(asked)
+    """Let the verdicts of a notebook, named without its number, count its questions, too.
+
+    A `quiz.yaml` that is out of order must not stop an exercise: then there is nothing to count.
+    """
+    with suppress(CourseError):
+        for stem, asked in by_notebook().items():
+            if stem[3:] == notebook:
+                verdict.ASKED[notebook].update(asked)
 
 
-def check(name: str, answer: str) -> Verdict:
+def check(name: str, answer) -> Verdict:
     """Print why a letter is right, or which idea is behind it; in a notebook, dots give buttons.
 
-    answer: "b", "B", "b)" or "(b)". Returns what it said. Raises CourseError when there is no
-    question of that name.
+    answer: "b", "B", "b)", "(b)" or the text of the option. Returns what it said. Raises
+    CourseError when there is no question of that name.
     """
-    said = verdict.show(judge(name, answer))
-    if said.kind == "open" and "ipykernel" in sys.modules:
-        _show_buttons(name)
+    said = judge(name, answer)
+    if said.kind == "open" and verdict.in_kernel():
+        _show_buttons(said)
+    else:
+        verdict.show(said)
     return said
 
 
-def judge(name: str, answer: str) -> Verdict:
+def judge(name: str, answer) -> Verdict:
     """The verdict on an answer, as `check` prints it."""
     if name not in questions():
         known = ", ".join(questions())
@@ -141,31 +184,62 @@ def judge(name: str, answer: str) -> Verdict:
     notebook = next(stem[3:] for stem, asked in by_notebook().items() if name in asked)
     count(notebook)
     question = questions()[name]
-    if answer is ...:
+    if answer is None or answer is ... or isinstance(answer, str) and not answer.strip(" .…"):
         how = 'Put a letter where the dots are, such as "a".'
         return verdict.give(notebook, name, "open", how)
-    letter = re.sub(r"[\s().]", "", str(answer)).lower()
-    if letter not in question.options:
+    letter = _letter(answer, question)
+    if letter is None:
         how = f"Answer with one letter: {', '.join(question.options)}."
         return verdict.give(notebook, name, "not yet", how)
     kind = "right" if letter == question.right else "not yet"
     return verdict.give(notebook, name, kind, question.options[letter].reason)
 
 
-def _show_buttons(name: str) -> None:
-    """A button for each letter, and below them the verdict; nothing where there are no widgets."""
+def _letter(answer, question: Question) -> str | None:
+    """Which option is meant: by its letter, its text, or both."""
+    if not isinstance(answer, str):
+        return None
+    given = _plain(answer)
+    for letter, option in question.options.items():
+        text = _plain(option.text)
+        if given in (letter, text, f"{letter} {text}"):
+            return letter
+    return None
+
+
+def _plain(text: str) -> str:
+    """A text in small letters, without what stands around its words."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _show_buttons(said: Verdict) -> None:
+    """A button for each letter, and what is said of it; without widgets, the verdict so far."""
     import ipywidgets as widgets  # here: only a kernel that asks a question needs it
     from IPython.display import display
 
-    said = widgets.HTML()
-    buttons = []
-    for letter, option in questions()[name].options.items():
-        button = widgets.Button(description=letter, tooltip=option.text)
-        button.layout.width = "3em"
-        button.on_click(lambda b: setattr(said, "value", judge(name, b.description).as_html()))
-        buttons.append(button)
-    view = widgets.VBox([widgets.HBox(buttons), said])._repr_mimebundle_()
-    display(view | {"text/plain": ""}, raw=True)
+    how = 'Click on a letter, or put it where the dots are, such as "a".'
+    text = widgets.HTML(
+        replace(said, reason=how).as_html(),
+        style={"font_size": "var(--jp-content-font-size1, 14px)"},  # as of other outputs
+    )
+    buttons = [
+        widgets.Button(description=letter, tooltip=option.text, layout={"width": "3em"})
+        for letter, option in questions()[said.name].options.items()
+    ]
+
+    def press(pressed):
+        text.value = judge(said.name, pressed.description).as_html()
+        for button in buttons:
+            button.style.font_weight = "bold" if button is pressed else "normal"
+            button.style.text_decoration = "underline" if button is pressed else "none"
+
+    for button in buttons:
+        button.on_click(press)
+    view = widgets.VBox([widgets.HBox(buttons), text])._repr_mimebundle_()
+    display(view | {"text/plain": str(said), "text/html": said.as_html()}, raw=True)
+
+
+# ------------------------------------------------------------------------------------ notebooks
 
 
 def as_markdown(number: int, question: Question) -> str:

@@ -37,9 +37,10 @@ def course(tmp_path, monkeypatch):
         monkeypatch.setattr(refresh, "notebooks", lambda: [path])
         monkeypatch.setattr(refresh.data, "load", lambda source: make.loaded.append(source))
         monkeypatch.setattr(quiz, "by_notebook", lambda: {stem: quiz_of_one})
+        monkeypatch.setattr(quiz, "seal", lambda: make.sealed.append(stem))
         return path
 
-    make.loaded = []
+    make.loaded, make.sealed = [], []
     return make
 
 
@@ -55,7 +56,7 @@ def test_a_notebook_is_executed_in_place(course, capsys, tmp_path):
         code('answer = ...\n# quiz.check("which", answer)', "quiz"),
     )
     assert cli.main(["notebooks", "02"]) == 0
-    assert course.loaded == ["zalando"]
+    assert course.loaded == ["zalando"] and course.sealed == ["02_build_cnn"]
     notebook = nbformat.read(path, as_version=4)
     assert notebook.cells[1].outputs[0].text == "42\n"
     assert [c.execution_count for c in notebook.cells if c.cell_type == "code"] == [1, 2, 3]
