@@ -22,6 +22,7 @@ from PIL import Image
 
 from fmnist_lib import checkpoints
 from fmnist_lib.course import execute, printing
+from fmnist_lib.lessons import quiz
 
 SCREENSHOTS = ROOT / "tests" / "screenshots"
 NAMES = [path.stem for path in execute.notebooks()]
@@ -297,6 +298,33 @@ def test_a_figure_is_there_when_a_notebook_is_opened_anew(lab, page):
         assert figure.is_visible()
         SCREENSHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SCREENSHOTS / "reopened.png")
+    finally:
+        path.unlink()
+
+
+def test_a_question_is_answered_by_a_click(lab, page):
+    sources = ["from fmnist_lib.lessons import quiz", 'quiz.check("balance", ...)', *"12345"]
+    path = COPIES / "clicked.ipynb"
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"name": execute.KERNEL, "display_name": "Python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    try:
+        run_all(page, lab.format(path.name))
+        finished(page)
+        cell = cell_with(page, "quiz.check")
+        cell.get_by_text("Not answered yet.").wait_for(timeout=20_000)
+        for letter in "abc":
+            cell.get_by_role("button", name=letter, exact=True).click()
+            said = quiz.judge("balance", letter)
+            cell.get_by_text(said.reason).wait_for(timeout=5000)
+            text = cell.locator(".jp-OutputArea").inner_text()
+            assert "Not answered yet." not in text
+            assert ("Right." in text, "Not yet." in text) == (letter == "b", letter != "b")
+        cell.get_by_role("button", name="b", exact=True).focus()
+        page.keyboard.press("Enter")  # works without a mouse
+        cell.get_by_text("Right.").wait_for(timeout=5000)
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "clicked.png")
     finally:
         path.unlink()
 

@@ -115,7 +115,8 @@ def test_an_untouched_students_notebook_runs_to_its_end(name, tmp_path):
     ]
     assert len(asked) >= 6
     for cell in asked:
-        assert cell.outputs[0].text.startswith("Not answered yet."), cell.source
+        (output,) = cell.outputs
+        assert output.data["text/plain"].startswith("○ Not answered yet."), cell.source
 
 
 # --------------------------------------------------------------------------------- leak gate
