@@ -151,13 +151,73 @@ def _squares(x: Tensor) -> Tensor:
     return x.reshape(len(x) // 2, 2, -1, 2)
 
 
+def _pooled(x: Tensor) -> Tensor:
+    return _squares(x).amax((1, 3))
+
+
 def _overlapping(x: Tensor) -> Tensor:
     return x.unfold(0, 2, 1).unfold(1, 2, 1).amax((2, 3))
+
+
+def _values_and_indices(x: Tensor) -> Tensor:
+    """What `max` gives of each square, both in one tensor."""
+    both = _squares(x).transpose(1, 2).flatten(2).max(2)
+    return torch.stack([each.double() for each in both])
 
 
 SIZES = "The map may have any even height and width. Take them from `values.shape`."
 EMPTY = "Here it takes the largest of no numbers. How many squares are there in each direction?"
 WHOLE = "With `/` a half has a decimal point. `//` gives a whole number."
+ONE_MAP = "The map is one alone: it has two dimensions, [H, W]."
+OVERLAP = "These squares overlap. The next one starts two places on."
+TWO_THINGS = "`max` of a dimension gives two things: `.values` and `.indices`."
+MAX_POOLED_WRONGLY = [
+    (lambda x: x, "The map comes back as it was."),
+    (lambda x: _squares(x).mean((1, 3)), "This is the mean of each square."),
+    (lambda x: _squares(x).sum((1, 3)), "This is the sum of each square."),
+    (lambda x: _squares(x).amin((1, 3)), "This is the smallest number of each square."),
+    *(
+        (lambda x, r=r, c=c: x[r::2, c::2], "This is one corner of each square.")
+        for r in (0, 1)
+        for c in (0, 1)
+    ),
+    (
+        lambda x: _pooled(x).relu(),
+        "Where a square has negative numbers only, the largest is negative too, not 0.",
+    ),
+    (lambda x: _pooled(x.abs()), "-3 is smaller than 1: the sign counts, too."),
+    (
+        lambda x: _squares(x).amax(1).flatten(1),
+        "This joins two rows each. Two columns have to be joined, too.",
+    ),
+    (
+        lambda x: _squares(x).amax(3).flatten(0, 1),
+        "This joins two columns each. Two rows have to be joined, too.",
+    ),
+    (_overlapping, OVERLAP),
+    (lambda x: _overlapping(x)[: len(x) // 2, : x.shape[1] // 2], OVERLAP),
+    (_values_and_indices, TWO_THINGS),
+    (
+        lambda x: x.reshape(len(x) // 2, -1, 4).amax(2),
+        "This takes four numbers in a line. A square has two from each of two rows.",
+    ),
+    (
+        lambda x: x.reshape(2, len(x) // 2, 2, -1).amax((0, 2)),
+        "This compares numbers half a map apart. In `reshape` the 2 of a pair of neighbours comes "
+        "behind the number of pairs.",
+    ),
+    (
+        lambda x: _squares(x).amax((0, 2)),
+        "This is the largest over all squares. Each square has a largest of its own.",
+    ),
+    (lambda x: x.max(), "This is the largest of the whole map."),
+    (lambda x: _pooled(x).T, "Rows and columns are swapped."),
+    (
+        lambda x: _pooled(x).flatten(),
+        "The numbers are right. They should stand in rows: [H // 2, W // 2].",
+    ),
+    (lambda x: torch.zeros(len(x) // 2, x.shape[1] // 2), "All of this is 0."),
+]
 
 
 @check(
@@ -170,69 +230,13 @@ def max_pool(function):
     shapes = ((6, 8), (4, 10), (2, 2), (10, 4))
     noise = [torch.randn(*shape, generator=random) for shape in shapes]
     own = [f"{kind}max_pool{n}d" for kind in ("", "adaptive_", "fractional_") for n in (1, 2, 3)]
-    overlap = "These squares overlap. The next one starts two places on."
-    two_things = "`max` of a dimension gives two things: `.values` and `.indices`."
     with without(*own, *(f"{name}_with_indices" for name in own)):
         compare(
             function,
-            lambda x: _squares(x).amax((1, 3)),
+            _pooled,
             # also all below 0; of double precision; with whole numbers, many of them equal
             [(noise[0],), (noise[1] - 5,), (noise[2],), (noise[3].double(),), (noise[0].round(),)],
-            [
-                (lambda x: x, "The map comes back as it was."),
-                (lambda x: _squares(x).mean((1, 3)), "This is the mean of each square."),
-                (lambda x: _squares(x).sum((1, 3)), "This is the sum of each square."),
-                (lambda x: _squares(x).amin((1, 3)), "This is the smallest number of each square."),
-                *(
-                    (lambda x, r=r, c=c: x[r::2, c::2], "This is one corner of each square.")
-                    for r in (0, 1)
-                    for c in (0, 1)
-                ),
-                (
-                    lambda x: _squares(x).amax((1, 3)).relu(),
-                    "Where a square has negative numbers only, the largest is negative too, not 0.",
-                ),
-                (
-                    lambda x: _squares(x).abs().amax((1, 3)),
-                    "-3 is smaller than 1: the sign counts, too.",
-                ),
-                (
-                    lambda x: _squares(x).amax(1).flatten(1),
-                    "This joins two rows each. Two columns have to be joined, too.",
-                ),
-                (
-                    lambda x: _squares(x).amax(3).flatten(0, 1),
-                    "This joins two columns each. Two rows have to be joined, too.",
-                ),
-                (_overlapping, overlap),
-                (lambda x: _overlapping(x)[: len(x) // 2, : x.shape[1] // 2], overlap),
-                (
-                    lambda x: torch.stack(
-                        [each.double() for each in _squares(x).transpose(1, 2).flatten(2).max(2)]
-                    ),
-                    two_things,
-                ),
-                (
-                    lambda x: x.reshape(len(x) // 2, -1, 4).amax(2),
-                    "This takes four numbers in a line. A square has two from each of two rows.",
-                ),
-                (
-                    lambda x: x.reshape(2, len(x) // 2, 2, -1).amax((0, 2)),
-                    "This compares numbers half a map apart. In `reshape` the 2 of a pair of "
-                    "neighbours comes behind the number of pairs.",
-                ),
-                (
-                    lambda x: _squares(x).amax((0, 2)),
-                    "This is the largest over all squares. Each square has a largest of its own.",
-                ),
-                (lambda x: x.max(), "This is the largest of the whole map."),
-                (lambda x: _squares(x).amax((1, 3)).T, "Rows and columns are swapped."),
-                (
-                    lambda x: _squares(x).amax((1, 3)).flatten(),
-                    "The numbers are right. They should stand in rows: [H // 2, W // 2].",
-                ),
-                (lambda x: torch.zeros(len(x) // 2, x.shape[1] // 2), "All of this is 0."),
-            ],
+            MAX_POOLED_WRONGLY,
             "Try it with torch.arange(16.0).reshape(4, 4): its max-pooling stands in the lesson.",
             stops={
                 "is invalid for input": SIZES,
@@ -249,10 +253,10 @@ def max_pool(function):
                 "takes 1 positional argument but": WHOLE,
                 "of type float": WHOLE,
                 "max() received an invalid": "`max` takes one dimension, `amax` takes several.",
-                "return_types": two_things,
+                "return_types": TWO_THINGS,
                 "Boolean value of Tensor": "Python's `max` can't compare rows. Tensors have a "
                 "`max` of their own.",
-                "to unpack": "The map is one alone: it has two dimensions, [H, W].",
-                "Dimension out of range": "The map is one alone: it has two dimensions, [H, W].",
+                "to unpack": ONE_MAP,
+                "Dimension out of range": ONE_MAP,
             },
         )

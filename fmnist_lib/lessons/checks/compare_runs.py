@@ -166,36 +166,103 @@ def _tables_of_runs() -> list[pd.DataFrame]:
     return [tables[0], named, tables[2].astype({"validation_accuracy": "float32"}), tables[3]]
 
 
+def _best_at(runs: pd.DataFrame):
+    """The best epochs of the runs at each rate."""
+    return runs.groupby("learning_rate")["best_epoch"]
+
+
+def _rates(chosen: pd.Series) -> list:
+    """Those for which it holds."""
+    return chosen.index[chosen].tolist()
+
+
+def _cut_short(runs: pd.DataFrame, epochs: int) -> list:
+    return _rates(_best_at(runs).min() == epochs)
+
+
+ALL_OF_THEM = "This takes a rate when one of its runs was cut short. It should be every run."
+FROM_ONE = "Epochs count from 1 here, so that the last one has the number `epochs`."
+ONE_RUN = "This looks at one run of each rate only."
+ONE_RATE = "This is always one rate. It may be several, or none."
+CUT_SHORT_WRONGLY = [
+    (lambda runs, epochs: _rates(_best_at(runs).max() == epochs), ALL_OF_THEM),
+    (lambda runs, epochs: runs.loc[runs["best_epoch"] == epochs, "learning_rate"], ALL_OF_THEM),
+    (
+        lambda runs, epochs: _rates(_best_at(runs).median() == epochs),
+        "This takes a rate when most of its runs were cut short. It should be every run.",
+    ),
+    (
+        lambda runs, epochs: [
+            rate for rate in runs["learning_rate"] if rate in _cut_short(runs, epochs)
+        ],
+        "These are the right rates, but some of them several times. Give each once.",
+    ),
+    (
+        lambda runs, epochs: _rates(_best_at(runs).min() != epochs),
+        "These are the rates that were *not* cut short.",
+    ),
+    (
+        lambda runs, epochs: _rates(_best_at(runs).max() != epochs),
+        "These are the rates of which no run was cut short. The others are asked.",
+    ),
+    (
+        lambda runs, epochs: _cut_short(runs, runs["best_epoch"].max()),
+        "The last epoch is not always the best of some run. Compare with `epochs`.",
+    ),
+    (
+        lambda runs, epochs: _rates(_best_at(runs).max() == runs["best_epoch"].max()),
+        ALL_OF_THEM + " And compare with `epochs`.",
+    ),
+    (lambda runs, epochs: _cut_short(runs, 5), "It may be other than 5: compare with `epochs`."),
+    (lambda runs, epochs: _cut_short(runs, epochs - 1), FROM_ONE),
+    (lambda runs, epochs: _rates(_best_at(runs).max() == epochs - 1), FROM_ONE),
+    (
+        lambda runs, epochs: [rate for rate, best in _best_at(runs) if {*best} == {epochs - 1}],
+        FROM_ONE,
+    ),
+    (lambda runs, epochs: _rates(_best_at(runs).first() == epochs), ONE_RUN),
+    (lambda runs, epochs: _rates(_best_at(runs).last() == epochs), ONE_RUN),
+    (lambda runs, epochs: [_best_at(runs).mean().idxmax()], ONE_RATE),
+    (lambda runs, epochs: runs.loc[runs["best_epoch"].idxmax(), "learning_rate"], ONE_RATE),
+    (
+        lambda runs, epochs: _cut_short(runs, epochs)[:1],
+        "It stops at the first rate. There may be several.",
+    ),
+    (
+        lambda runs, epochs: len(_cut_short(runs, epochs)),
+        "This is how many they are. Which rates are they?",
+    ),
+    (
+        lambda runs, epochs: runs[runs["learning_rate"].isin(_cut_short(runs, epochs))],
+        "These are the runs. Give their learning rates, each once.",
+    ),
+    (
+        lambda runs, epochs: runs[runs["best_epoch"] == epochs],
+        "These are all runs that were cut short. Which rates have no other ones?",
+    ),
+    (
+        lambda runs, epochs: _best_at(runs).min() == epochs,
+        "This says yes or no for each rate. Give the rates for which it is yes.",
+    ),
+    (
+        lambda runs, epochs: [epochs for _ in _cut_short(runs, epochs)],
+        "These are epochs. The rates that they belong to stand in the index.",
+    ),
+    (lambda runs, epochs: runs["learning_rate"].unique(), "These are all rates."),
+    (lambda runs, epochs: [], "This is never any rate."),
+]
+
+
 @check(
     "The best epochs of a rate are all the last one if even the earliest of them is. Group by "
     "learning rate, and compare with the number of epochs."
 )
 def cut_short(function):
     """A function of (runs, epochs): the rates of which every run was best in its last epoch."""
-
-    def by_rate(runs: pd.DataFrame):
-        return runs.groupby("learning_rate")["best_epoch"]
-
-    def rates(chosen: pd.Series) -> list:
-        """Those for which it holds."""
-        return chosen.index[chosen].tolist()
-
-    def runs_at(runs, last) -> pd.Series:
-        """The rate of each run that was best in this epoch."""
-        return runs.loc[runs["best_epoch"] == last, "learning_rate"]
-
-    def of_all(runs, epochs):
-        return rates(by_rate(runs).min() == epochs)
-
-    from_one = "Epochs count from 1 here, so that the last one has the number `epochs`."
-    of_epochs = "The last epoch is not always the best of some run. Compare with `epochs`."
     mixed = {0.3: [8, 2], 0.2: [7, 7], 0.1: [8, 8, 8], 0.03: [8, 7, 8, 8], 0.02: [1, 8], 1: [8, 8]}
-    one_run = "This looks at one run of each rate only."
-    one_rate = "This is always one rate. It may be several, or none."
-    all_of_them = "This takes a rate when one of its runs was cut short. It should be every run."
     compare(
         function,
-        of_all,
+        _cut_short,
         [
             (_best_epochs({0.001: [5, 5, 5], 0.01: [4, 5, 5], 0.1: [3, 4, 4]}), 5),
             (_best_epochs(mixed), 8),
@@ -203,87 +270,7 @@ def cut_short(function):
             (_best_epochs({0.02: [7, 7], 0.2: [7, 6]}), 10),  # none reached the last
             (_best_epochs({0.05: [4], 0.5: [3]}).astype({"best_epoch": float}), 4),
         ],
-        [
-            (lambda runs, epochs: rates(by_rate(runs).max() == epochs), all_of_them),
-            (lambda runs, epochs: runs_at(runs, epochs), all_of_them),
-            (
-                lambda runs, epochs: rates(by_rate(runs).median() == epochs),
-                "This takes a rate when most of its runs were cut short. It should be every run.",
-            ),
-            (
-                lambda runs, epochs: [
-                    rate for rate in runs["learning_rate"] if rate in of_all(runs, epochs)
-                ],
-                "These are the right rates, but some of them several times. Give each once.",
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).min() != epochs),
-                "These are the rates that were *not* cut short.",
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).max() != epochs),
-                "These are the rates of which no run was cut short. The others are asked.",
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).min() == runs["best_epoch"].max()),
-                of_epochs,
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).max() == runs["best_epoch"].max()),
-                all_of_them + " And compare with `epochs`.",
-            ),
-            (
-                lambda runs, epochs: of_all(runs, 5),
-                "It may be other than 5: compare with `epochs`.",
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).min() == epochs - 1),
-                from_one,
-            ),
-            (
-                lambda runs, epochs: rates(by_rate(runs).max() == epochs - 1),
-                from_one,
-            ),
-            (
-                lambda runs, epochs: [
-                    rate for rate, best in by_rate(runs) if {*best} == {epochs - 1}
-                ],
-                from_one,
-            ),
-            (lambda runs, epochs: rates(by_rate(runs).first() == epochs), one_run),
-            (lambda runs, epochs: rates(by_rate(runs).last() == epochs), one_run),
-            (lambda runs, epochs: [by_rate(runs).mean().idxmax()], one_rate),
-            (
-                lambda runs, epochs: runs.loc[runs["best_epoch"].idxmax(), "learning_rate"],
-                one_rate,
-            ),
-            (
-                lambda runs, epochs: of_all(runs, epochs)[:1],
-                "It stops at the first rate. There may be several.",
-            ),
-            (
-                lambda runs, epochs: len(of_all(runs, epochs)),
-                "This is how many they are. Which rates are they?",
-            ),
-            (
-                lambda runs, epochs: runs[runs["learning_rate"].isin(of_all(runs, epochs))],
-                "These are the runs. Give their learning rates, each once.",
-            ),
-            (
-                lambda runs, epochs: runs[runs["best_epoch"] == epochs],
-                "These are all runs that were cut short. Which rates have no other ones?",
-            ),
-            (
-                lambda runs, epochs: by_rate(runs).min() == epochs,
-                "This says yes or no for each rate. Give the rates for which it is yes.",
-            ),
-            (
-                lambda runs, epochs: by_rate(runs).min()[by_rate(runs).min() == epochs],
-                "These are epochs. The rates that they belong to stand in the index.",
-            ),
-            (lambda runs, epochs: runs["learning_rate"].unique(), "These are all rates."),
-            (lambda runs, epochs: [], "This is never any rate."),
-        ],
+        CUT_SHORT_WRONGLY,
         "Which rates have the last epoch as the best one, in each of their runs?",
         stops={
             "ambiguous": "`if` asks for one yes or no, and here is one for each run. `.all()` says "

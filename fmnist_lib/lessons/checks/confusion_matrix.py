@@ -208,92 +208,95 @@ def threshold_for_coverage(answer, probabilities: Tensor):
     raise Hint(f"{so_far} It should be 80 %: the threshold is {other_way}.")
 
 
+def _parts(matrix: pd.DataFrame) -> tuple[Tensor, Tensor, Tensor]:
+    """(precision, recall, F1) of each class."""
+    counts = torch.tensor(matrix.to_numpy()).double()
+    correct, said, true = counts.diagonal(), counts.sum(0), counts.sum(1)
+    return correct / said, correct / true, 2 * correct / (said + true)
+
+
+def _mean_f1(matrix: pd.DataFrame) -> Tensor:
+    return _parts(matrix)[2].mean()
+
+
+def _f1_of_means(matrix: pd.DataFrame) -> Tensor:
+    precision, recall, _ = (part.mean() for part in _parts(matrix))
+    return 2 * precision * recall / (precision + recall)
+
+
+def _weighted_f1(matrix: pd.DataFrame, axis: int) -> Tensor:
+    """Weighted by the sums along this axis."""
+    images = torch.tensor(matrix.sum(axis=axis).to_numpy()).double()
+    return (_parts(matrix)[2] * images).sum() / images.sum()
+
+
+WRONG_MACRO_F1 = [
+    (
+        lambda m: np.trace(m) / m.to_numpy().sum(),
+        "This is the accuracy, the share of all images that is right.",
+    ),
+    (lambda m: _parts(m)[0].mean(), "This is the mean precision. F1 needs both."),
+    (lambda m: _parts(m)[1].mean(), "This is the mean recall. F1 needs both."),
+    (
+        lambda m: _weighted_f1(m, axis=1),
+        "This weights each class with its number of images. In the macro mean all classes count "
+        "alike.",
+    ),
+    (
+        lambda m: _weighted_f1(m, axis=0),
+        "This weights each class with how often it is said. In the macro mean all classes count "
+        "alike.",
+    ),
+    (
+        _f1_of_means,
+        "This is F1 of the mean precision and mean recall. First F1 of each class, then the mean.",
+    ),
+    (
+        lambda m: (_parts(m)[0] + _parts(m)[1]).mean() / 2,
+        "This is the plain mean of precision and recall. F1 is the harmonic mean.",
+    ),
+    (
+        lambda m: (_parts(m)[0] * _parts(m)[1]).sqrt().mean(),
+        "This is a geometric mean of precision and recall. F1 is the harmonic mean.",
+    ),
+    (lambda m: _mean_f1(m) / 2, "This is half of it. Look at the formula of F1 again."),
+    (lambda m: _mean_f1(m) * len(m), "This is the sum over the classes, not the mean."),
+    (lambda m: _mean_f1(m) * 100, "This is a percentage. Give a share from 0 to 1."),
+    (lambda m: _parts(m)[2], "This is F1 of each class. Take the mean of them."),
+    (lambda m: np.median(_parts(m)[2]), "This is the median over the classes."),
+    (lambda m: _parts(m)[2].min(), "This is the lowest F1. Take the mean of all."),
+    (lambda m: _parts(m)[2].max(), "This is the highest F1. Take the mean of all."),
+    (lambda m: round(float(_mean_f1(m)), 2), "This is rounded. Give it as it is."),
+    (lambda m: 0.0, "It gives 0 for every matrix. Does a division cut off, as `//`?"),
+]
+
+
 @check(
     "Precision goes by columns and recall by rows, both with what is on the diagonal. Make F1 of "
     "each class, put 0 where it is nan, and take the mean."
 )
 def macro_f1(function):
     """A function of a confusion matrix (rows true) that gives the mean F1 over the classes."""
-
-    def parts(matrix) -> tuple[Tensor, Tensor, Tensor]:
-        """(precision, recall, F1) of each class."""
-        counts = torch.tensor(matrix.to_numpy()).double()
-        correct, said, true = counts.diagonal(), counts.sum(0), counts.sum(1)
-        return correct / said, correct / true, 2 * correct / (said + true)
-
-    def right(matrix):
-        return parts(matrix)[2].mean()
-
-    def accuracy(matrix):
-        return np.trace(matrix.to_numpy()) / matrix.to_numpy().sum()
-
-    def weighted(matrix, axis=1):
-        images = torch.tensor(matrix.sum(axis=axis).to_numpy()).double()
-        return (parts(matrix)[2] * images).sum() / images.sum()
-
-    def of_means(matrix):
-        precision, recall, _ = (part.mean() for part in parts(matrix))
-        return 2 * precision * recall / (precision + recall)
-
+    same_hint = "It gives the same for every matrix. Does it use the one that it is given?"
     with _WithoutReport():
         every_class_found = [(matrix,) for matrix in _matrices()]
         first = call(function, *every_class_found[0], stops=_STOPS)
         compare(
             function,
-            right,
+            _mean_f1,
             every_class_found,
-            [
-                (accuracy, "This is the accuracy, the share of all images that is right."),
-                (lambda m: parts(m)[0].mean(), "This is the mean precision. F1 needs both."),
-                (lambda m: parts(m)[1].mean(), "This is the mean recall. F1 needs both."),
-                (
-                    weighted,
-                    "This weights each class with its number of images. In the macro mean all "
-                    "classes count alike.",
-                ),
-                (
-                    lambda m: weighted(m, axis=0),
-                    "This weights each class with how often it is said. In the macro mean all "
-                    "classes count alike.",
-                ),
-                (
-                    of_means,
-                    "This is F1 of the mean precision and mean recall. First F1 of each class, "
-                    "then the mean.",
-                ),
-                (
-                    lambda m: (parts(m)[0] + parts(m)[1]).mean() / 2,
-                    "This is the plain mean of precision and recall. F1 is the harmonic mean.",
-                ),
-                (
-                    lambda m: (parts(m)[0] * parts(m)[1]).sqrt().mean(),
-                    "This is a geometric mean of precision and recall. F1 is the harmonic mean.",
-                ),
-                (lambda m: right(m) / 2, "This is half of it. Look at the formula of F1 again."),
-                (lambda m: right(m) * len(m), "This is the sum over the classes, not the mean."),
-                (lambda m: right(m) * 100, "This is a percentage. Give a share from 0 to 1."),
-                (lambda m: parts(m)[2], "This is F1 of each class. Take the mean of them."),
-                (lambda m: np.median(parts(m)[2]), "This is the median over the classes."),
-                (lambda m: parts(m)[2].min(), "This is the lowest F1. Take the mean of all."),
-                (lambda m: parts(m)[2].max(), "This is the highest F1. Take the mean of all."),
-                (lambda m: round(float(right(m)), 2), "This is rounded. Give it as it is."),
-                (lambda m: 0.0, "It gives 0 for every matrix. Does a division cut off, as `//`?"),
-                (
-                    lambda m: first,
-                    "It gives the same for every matrix. Does it use the one that it is given?",
-                ),
-            ],
+            [*WRONG_MACRO_F1, (lambda m: first, same_hint)],
             "First precision (by columns), recall (by rows) and F1 of each class, then the mean.",
             digits=3,
             stops=_STOPS,
         )
         compare(
             function,
-            right,
+            _mean_f1,
             [(matrix,) for matrix in _with_a_class_never_right()],
             [
                 (
-                    lambda m: parts(m)[2].sum() / (parts(m)[2] > 0).sum(),
+                    lambda m: _parts(m)[2].sum() / (_parts(m)[2] > 0).sum(),
                     "It leaves out a class of which no image is recognised, which counts as 0.",
                 ),
             ],
@@ -358,36 +361,119 @@ class _WithoutReport:
         evaluate.per_class_report.__code__ = self.own
 
 
+def _of_label(p: Tensor, y: Tensor) -> Tensor:
+    """Of each row the probability in the column of its label."""
+    return p.gather(1, y[:, None])[:, 0]
+
+
+def _doubted(p: Tensor, y: Tensor, n: int) -> Tensor:
+    return _of_label(p, y).argsort()[:n]
+
+
+def _mistakes(p: Tensor, y: Tensor) -> Tensor:
+    return (p.argmax(1) != y).nonzero()[:, 0]
+
+
+def _surest_mistakes(p: Tensor, y: Tensor, n: int) -> Tensor:
+    wrong = _mistakes(p, y)
+    return wrong[p[wrong].amax(1).argsort(descending=True)[:n]]
+
+
+def _places_among_mistakes(p: Tensor, y: Tensor, n: int) -> Tensor:
+    """Of the mistakes whose label is doubted most."""
+    wrong = _mistakes(p, y)
+    return _doubted(p[wrong], y[wrong], n)
+
+
+UNSURE = "Of these it is unsure, whatever the label. What does it think of the given label?"
+OWN_ANSWER = "This is how much it prefers its own answer. The given label alone is asked."
+EVERY_LABEL = (
+    "`probabilities[:, labels]` takes every label for every image. Each row needs its own label "
+    "only."
+)
+DOUBTED_WRONGLY = [  # p: probabilities, y: labels, n: how many are asked for
+    (
+        lambda p, y, n: _mistakes(p, y)[:n],
+        "These are the first mistakes. Which are those whose label is believed least?",
+    ),
+    (
+        _surest_mistakes,
+        "These are the mistakes it was surest of. How much is left for the *given* label?",
+    ),
+    (
+        lambda p, y, n: _mistakes(p, y),
+        "These are all mistakes. The label that is believed least is asked, n times.",
+    ),
+    (
+        lambda p, y, n: _mistakes(p, y)[_places_among_mistakes(p, y, n)],
+        "This looks at the mistakes alone. How many are asked for, and of which images?",
+    ),
+    (_places_among_mistakes, "These are places among the mistakes, not among all images."),
+    (
+        lambda p, y, n: (p.argmax(1) == y).double().add(_of_label(p, y)).argsort()[:n],
+        "This puts the mistakes first. A label can be doubted and still be the best guess.",
+    ),
+    (lambda p, y, n: (_of_label(p, y) - p.amax(1)).argsort()[:n], OWN_ANSWER),
+    (lambda p, y, n: (_of_label(p, y) / p.amax(1)).argsort()[:n], OWN_ANSWER),
+    (lambda p, y, n: (p * p.log()).sum(1).argsort()[:n], UNSURE),  # of the largest entropy
+    (
+        lambda p, y, n: torch.zeros(n),
+        "It gives zeros. `argsort` goes along the last dimension: is that the images?",
+    ),
+    (
+        lambda p, y, n: _of_label(p, y).argsort()[n:],
+        "These are all but the n that are asked for.",
+    ),
+    (
+        lambda p, y, n: _of_label(p, y).argsort(descending=True)[:n],
+        "These labels it believes most.",
+    ),
+    (lambda p, y, n: p.amax(1).argsort()[:n], UNSURE),
+    (
+        lambda p, y, n: p.amax(1).argsort(descending=True)[:n],
+        "These are its surest answers. What does it think of the given label?",
+    ),
+    (
+        lambda p, y, n: p.amin(1).argsort()[:n],
+        "This takes the smallest of all probabilities, of any class. The given label has its own.",
+    ),
+    (
+        lambda p, y, n: _of_label(p, y).sort().values[:n],
+        "These are the probabilities. Which images have them?",
+    ),
+    (
+        lambda p, y, n: torch.stack([*_of_label(p, y).double().sort()])[:, :n],
+        "These are probabilities and indices. Give the indices alone.",
+    ),
+    (
+        lambda p, y, n: _of_label(p, y).argsort(),
+        "These are all images. It should be the first n of them.",
+    ),
+    (
+        lambda p, y, n: _of_label(p, y) <= _of_label(p, y).sort().values[n - 1],
+        "This says yes or no for each image. Give the indices of those with yes.",
+    ),
+    (lambda p, y, n: y[_doubted(p, y, n)], "These are labels. Give the indices of the images."),
+    (lambda p, y, n: range(n), "These are the first n images."),
+    (
+        lambda p, y, n: _of_label(p, y).argsort().argsort()[:n],
+        "These are ranks. The other way round: which image is at each rank?",
+    ),
+    (lambda p, y, n: p[:, y].argsort()[:n], EVERY_LABEL),
+    (lambda p, y, n: p[:, y].argsort(0)[:n], EVERY_LABEL),
+    (lambda p, y, n: _doubted(p, y, 2), "It gives 2 images, however many are asked for."),
+]
+
+
 @check(
     "Each image has one number of its own: the probability in its row, in the column of its label. "
     "Where are the n smallest of these?"
 )
 def likely_mislabels(function):
     """A function of (probabilities, labels, n): the n images whose label is doubted most."""
-
-    def of_label(probabilities, labels) -> Tensor:
-        return probabilities.gather(1, labels[:, None])[:, 0]
-
-    def mistakes(probabilities, labels) -> Tensor:
-        return (probabilities.argmax(1) != labels).nonzero()[:, 0]
-
-    def confident(probabilities, labels, n):
-        wrong = mistakes(probabilities, labels)
-        return wrong[probabilities[wrong].amax(1).argsort(descending=True)[:n]]
-
-    def doubted(probabilities, labels, n):
-        return of_label(probabilities, labels).argsort()[:n]
-
-    def among_mistakes(probabilities, labels, n):
-        return of_label(probabilities, labels)[mistakes(probabilities, labels)].argsort()[:n]
-
-    def entropy(probabilities):
-        return -(probabilities * probabilities.log()).sum(1)
-
-    unsure = "Of these it is unsure, whatever the label. What does it think of the given label?"
     compare(
         function,
-        doubted,
+        _doubted,
         [
             _answers(5, 3, 2, seed=0),
             _answers(60, 10, 7, seed=1),
@@ -395,99 +481,7 @@ def likely_mislabels(function):
             _answers(30, 10, 5, seed=3),
             _answers(12, 10, 12, seed=4),
         ],
-        [
-            (
-                lambda p, y, n: mistakes(p, y)[:n],
-                "These are the first mistakes. Which are those whose label is believed least?",
-            ),
-            (
-                confident,
-                "These are the mistakes it was surest of. How much is left for the *given* label?",
-            ),
-            (
-                lambda p, y, n: mistakes(p, y),
-                "These are all mistakes. The label that is believed least is asked, n times.",
-            ),
-            (
-                lambda p, y, n: mistakes(p, y)[among_mistakes(p, y, n)],
-                "This looks at the mistakes alone. How many are asked for, and of which images?",
-            ),
-            (among_mistakes, "These are places among the mistakes, not among all images."),
-            (
-                lambda p, y, n: (p.argmax(1) == y).double().add(of_label(p, y)).argsort()[:n],
-                "This puts the mistakes first. A label can be doubted and still be the best guess.",
-            ),
-            (
-                lambda p, y, n: (of_label(p, y) - p.amax(1)).argsort()[:n],
-                "This is how much it prefers its own answer. The given label alone is asked.",
-            ),
-            (
-                lambda p, y, n: (of_label(p, y) / p.amax(1)).argsort()[:n],
-                "This is how much it prefers its own answer. The given label alone is asked.",
-            ),
-            (lambda p, y, n: entropy(p).argsort(descending=True)[:n], unsure),
-            (
-                lambda p, y, n: torch.zeros(n),
-                "It gives zeros. `argsort` goes along the last dimension: is that the images?",
-            ),
-            (
-                lambda p, y, n: of_label(p, y).argsort()[n:],
-                "These are all but the n that are asked for.",
-            ),
-            (
-                lambda p, y, n: of_label(p, y).argsort(descending=True)[:n],
-                "These labels it believes most.",
-            ),
-            (lambda p, y, n: p.amax(1).argsort()[:n], unsure),
-            (
-                lambda p, y, n: p.amax(1).argsort(descending=True)[:n],
-                "These are its surest answers. What does it think of the given label?",
-            ),
-            (
-                lambda p, y, n: p.amin(1).argsort()[:n],
-                "This takes the smallest of all probabilities, of any class. The given label "
-                "has its own.",
-            ),
-            (
-                lambda p, y, n: of_label(p, y).sort().values[:n],
-                "These are the probabilities. Which images have them?",
-            ),
-            (
-                lambda p, y, n: torch.stack([*of_label(p, y).double().sort()])[:, :n],
-                "These are probabilities and indices. Give the indices alone.",
-            ),
-            (
-                lambda p, y, n: of_label(p, y).argsort(),
-                "These are all images. It should be the first n of them.",
-            ),
-            (
-                lambda p, y, n: of_label(p, y) <= of_label(p, y).sort().values[n - 1],
-                "This says yes or no for each image. Give the indices of those with yes.",
-            ),
-            (
-                lambda p, y, n: y[doubted(p, y, n)],
-                "These are labels. Give the indices of the images.",
-            ),
-            (lambda p, y, n: range(n), "These are the first n images."),
-            (
-                lambda p, y, n: of_label(p, y).argsort().argsort()[:n],
-                "These are ranks. The other way round: which image is at each rank?",
-            ),
-            (
-                lambda p, y, n: p[:, y].argsort()[:n],
-                "`probabilities[:, labels]` takes every label for every image. Each row needs "
-                "its own label only.",
-            ),
-            (
-                lambda p, y, n: p[:, y].argsort(0)[:n],
-                "`probabilities[:, labels]` takes every label for every image. Each row needs "
-                "its own label only.",
-            ),
-            (
-                lambda p, y, n: doubted(p, y, 2),
-                "It gives 2 images, however many are asked for.",
-            ),
-        ],
+        DOUBTED_WRONGLY,
         "Take the probability of the given label of each image, and find the n smallest of them.",
         stops={
             "could not be broadcast": "Row numbers and labels have to be as many as there are "

@@ -57,22 +57,80 @@ def amdahl(answer):
     )
 
 
+def _part_sums(gradients: list[Tensor], sizes: list) -> Tensor:
+    """Each gradient times its size."""
+    return torch.stack([each.double() * size for each, size in zip(gradients, sizes)])
+
+
+def _mean_of_parts(gradients: list[Tensor], weights: list) -> Tensor:
+    return _part_sums(gradients, weights).sum(0) / sum(weights)
+
+
+SINGLE_NUMBERS = (
+    "The weights meet single numbers of the gradients. Each should meet a whole gradient, whatever "
+    "its shape."
+)
+AVERAGED_WRONGLY = [  # g: gradients, s: sizes of the parts
+    (
+        lambda g, s: torch.stack(g).mean(0),
+        "This is the plain mean, but the parts are not of one size. A part with more images should "
+        "count for more.",
+    ),
+    (
+        lambda g, s: _part_sums(g, s).sum(0),
+        "This is the sum over all images. The gradient of a batch is the mean.",
+    ),
+    (
+        lambda g, s: _part_sums(g, s).mean(0),
+        "This divides by the number of parts. The mean is over all images.",
+    ),
+    (
+        lambda g, s: _part_sums(g, s) / sum(s),
+        "This is what each part adds to the whole, one by one. Add them up.",
+    ),
+    (
+        lambda g, s: _part_sums(g, s),
+        "These are the sums over each part. What is the mean over all images?",
+    ),
+    (
+        lambda g, s: torch.stack(g).sum(0),
+        "This adds the gradients up. Each is a mean over its part, with a weight.",
+    ),
+    (
+        lambda g, s: _mean_of_parts(g, [1 / size for size in s]),
+        "Here a smaller part counts for more. It should be the other way round.",
+    ),
+    (
+        lambda g, s: sum(each / size for each, size in zip(g, s)),
+        "A gradient is already divided by the size of its part.",
+    ),
+    (
+        lambda g, s: torch.stack(g).sum(0) / sum(s),
+        "Each gradient is a mean already. Make it the sum over its part's images first.",
+    ),
+    (
+        lambda g, s: _mean_of_parts(g, s[::-1]),
+        "The sizes come in reverse order: each gradient has another one's weight.",
+    ),
+    (
+        lambda g, s: _mean_of_parts(g, s).mean(),
+        "This is one number. The gradient has one for each weight: keep the shape.",
+    ),
+    (lambda g, s: _mean_of_parts(g[:2], s[:2]), "There may be more than two parts."),
+    (lambda g, s: g[0], "This is the gradient of the first part alone."),
+    (lambda g, s: g[s.index(max(s))], "This is the gradient of the largest part alone."),
+]
+
+
 @check(
     "The gradient of a part is a mean: times its size it is the sum over its images. Add these "
     "sums, and make a mean over all images of it."
 )
 def whole_gradient(function):
     """A function of (gradients, sizes of the parts) that gives the gradient of the whole batch."""
-
-    def weighted(gradients, sizes) -> Tensor:
-        return torch.stack([each.double() * size for each, size in zip(gradients, sizes)])
-
-    def mean(gradients, weights) -> Tensor:
-        return weighted(gradients, weights).sum(0) / sum(weights)
-
     compare(
         function,
-        mean,
+        _mean_of_parts,
         [
             ([torch.tensor(1.0), torch.tensor(4.0)], [50, 25]),
             (_gradients(3, 5), [10, 20, 70]),
@@ -81,67 +139,15 @@ def whole_gradient(function):
             (_gradients(2, 3), [8, 8]),
             (_gradients(1, 4), [37]),
         ],
-        [
-            (
-                lambda g, s: torch.stack(g).mean(0),
-                "This is the plain mean, but the parts are not of one size. A part with more "
-                "images should count for more.",
-            ),
-            (
-                lambda g, s: weighted(g, s).sum(0),
-                "This is the sum over all images. The gradient of a batch is the mean.",
-            ),
-            (
-                lambda g, s: weighted(g, s).mean(0),
-                "This divides by the number of parts. The mean is over all images.",
-            ),
-            (
-                lambda g, s: weighted(g, s) / sum(s),
-                "This is what each part adds to the whole, one by one. Add them up.",
-            ),
-            (
-                lambda g, s: weighted(g, s),
-                "These are the sums over each part. What is the mean over all images?",
-            ),
-            (
-                lambda g, s: torch.stack(g).sum(0),
-                "This adds the gradients up. Each is a mean over its part, with a weight.",
-            ),
-            (
-                lambda g, s: mean(g, [1 / size for size in s]),
-                "Here a smaller part counts for more. It should be the other way round.",
-            ),
-            (
-                lambda g, s: sum(each / size for each, size in zip(g, s)),
-                "A gradient is already divided by the size of its part.",
-            ),
-            (
-                lambda g, s: torch.stack(g).sum(0) / sum(s),
-                "Each gradient is a mean already. Make it the sum over its part's images first.",
-            ),
-            (
-                lambda g, s: mean(g, s[::-1]),
-                "The sizes come in reverse order: each gradient has another one's weight.",
-            ),
-            (
-                lambda g, s: mean(g, s).mean(),
-                "This is one number. The gradient has one for each weight: keep the shape.",
-            ),
-            (lambda g, s: mean(g[:2], s[:2]), "There may be more than two parts."),
-            (lambda g, s: g[0], "This is the gradient of the first part alone."),
-            (lambda g, s: g[s.index(max(s))], "This is the gradient of the largest part alone."),
-        ],
+        AVERAGED_WRONGLY,
         "How many images does each gradient stand for? So much it counts in the mean.",
         stops={
             "IndexError": "There may be any number of parts, one as well.",
             "multiply sequence": "A list can't be multiplied so. Take one gradient and one size "
             "at a time.",
-            "must match": "The weights meet single numbers of the gradients. Each should meet a "
-            "whole gradient, whatever its shape.",
-            "not aligned": "The weights meet single numbers of the gradients. Each should meet a "
-            "whole gradient, whatever its shape.",
-            "broadcast": "The weights meet single numbers of the gradients. Each should meet a "
-            "whole gradient, whatever its shape.",
+            "must match": SINGLE_NUMBERS,
+            "not aligned": SINGLE_NUMBERS,
+            "broadcast": SINGLE_NUMBERS,
             "to Python scalars": "The gradients are tensors already; `torch.stack` puts them "
             "into one.",
         },

@@ -87,6 +87,10 @@ def _smoothed(labels: Tensor, true: float, others: float) -> Tensor:
     return torch.where(F.one_hot(labels, 10).bool(), true, others).double()
 
 
+def _smooth(labels: Tensor, smoothing: float) -> Tensor:
+    return _smoothed(labels, 1 - smoothing + smoothing / 10, smoothing / 10)
+
+
 def _too_narrow(classes: Callable) -> Callable:
     """With as many columns as the labels of the batch need, not ten."""
 
@@ -97,19 +101,77 @@ def _too_narrow(classes: Callable) -> Callable:
     return targets
 
 
+TEN_COLUMNS = "Ten columns are needed also where not all ten classes are among the labels."
+NOT_ALWAYS = "smoothing is not always 0.1: take the share that the function is given."
+SMOOTHED_WRONGLY = [  # y: labels, s: smoothing
+    (
+        lambda y, s: _smoothed(y, 1, 0),
+        "These targets are not smoothed yet. In a tensor of whole numbers, as F.one_hot "
+        "makes one, 0.01 becomes 0.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 - s, s / 9),
+        "The share is spread over all ten classes, the true one too. With 0.1 its target is "
+        "0.91, not 0.9.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 - s, s / 10),
+        "These rows sum to less than 1. The true class gets its tenth of the share, too.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 - s + s / 10, 0),
+        "The other classes get a tenth of the share each, too.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 0.1, s / 10),
+        "Only the share is divided by 10, not the rest of the sum.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 - s, 0),
+        "The true class has given up its share, but nobody gets it.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 + s / 10, s / 10),
+        "These rows sum to more than 1. The true class has to give up something first.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1, s / 10),
+        "These rows sum to more than 1. The true class has to give up something.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1, s),
+        "These rows sum to more than 1. All classes together get the share.",
+    ),
+    (
+        lambda y, s: _smoothed(y, 1 - s, s),
+        "All classes together get the share, not each of them.",
+    ),
+    (lambda y, s: _smooth(y, 1 - s), "smoothing and 1 - smoothing have changed places."),
+    (lambda y, s: _smoothed(y, s / 10, 1 - s + s / 10), "The true class gets least."),
+    (lambda y, s: _smoothed(y, 0.91, 0.01), NOT_ALWAYS),
+    (
+        lambda y, s: _smoothed(y, int(1 - s + s / 10), 0),
+        "0.91 as a whole number is 0: begin with float.",
+    ),
+    (lambda y, s: _smoothed(y, 0.1, 0.1), "All classes get the same, whatever y is."),
+    (lambda y, s: _smooth(y, s).T, "One row for each label."),
+    (lambda y, s: (1 - s) * (y[:, None] == y.unique()) + s / 10, TEN_COLUMNS),
+    (_too_narrow(lambda one_hot: 10), TEN_COLUMNS),
+    (_too_narrow(lambda one_hot: one_hot.shape[1]), TEN_COLUMNS),
+]
+
+
 @check(
     "Begin with one-hot rows, as float: 1 for the true class, 0 for the others. Keep 1 - smoothing "
     "of each number, and give every class, the true one too, a tenth of smoothing."
 )
 def smooth_targets(function):
     """A function of (labels [N], smoothing) that gives the targets, float [N, 10]."""
-    narrow = "Ten columns are needed also where not all ten classes are among the labels."
-    fixed = "smoothing is not always 0.1: take the share that the function is given."
     ten = torch.tensor([9, 4, 1, 0, 6, 3, 8, 2, 7, 5])
     with without("cross_entropy"):  # which has label smoothing built in
         compare(
             function,
-            lambda y, s: _smoothed(y, 1 - s + s / 10, s / 10),
+            _smooth,
             [
                 (torch.tensor([3, 0]), 0.1),
                 (ten, 0.3),
@@ -117,66 +179,7 @@ def smooth_targets(function):
                 (torch.tensor([9]), 0.2),
                 (torch.tensor([5, 2, 2, 8]), 0.0),
             ],
-            [
-                (
-                    lambda y, s: _smoothed(y, 1, 0),
-                    "These targets are not smoothed yet. In a tensor of whole numbers, as "
-                    "F.one_hot makes one, 0.01 becomes 0.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 - s, s / 9),
-                    "The share is spread over all ten classes, the true one too. With 0.1 its "
-                    "target is 0.91, not 0.9.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 - s, s / 10),
-                    "These rows sum to less than 1. The true class gets its tenth of the share, "
-                    "too.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 - s + s / 10, 0),
-                    "The other classes get a tenth of the share each, too.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 0.1, s / 10),
-                    "Only the share is divided by 10, not the rest of the sum.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 - s, 0),
-                    "The true class has given up its share, but nobody gets it.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 + s / 10, s / 10),
-                    "These rows sum to more than 1. The true class has to give up something first.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1, s / 10),
-                    "These rows sum to more than 1. The true class has to give up something.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1, s),
-                    "These rows sum to more than 1. All classes together get the share.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, 1 - s, s),
-                    "All classes together get the share, not each of them.",
-                ),
-                (
-                    lambda y, s: _smoothed(y, s + (1 - s) / 10, (1 - s) / 10),
-                    "smoothing and 1 - smoothing have changed places.",
-                ),
-                (lambda y, s: _smoothed(y, s / 10, 1 - s + s / 10), "The true class gets least."),
-                (lambda y, s: _smoothed(y, 0.91, 0.01), fixed),
-                (
-                    lambda y, s: _smoothed(y, int(1 - s + s / 10), 0),
-                    "0.91 as a whole number is 0: begin with float.",
-                ),
-                (lambda y, s: _smoothed(y, 0.1, 0.1), "All classes get the same, whatever y is."),
-                (lambda y, s: _smoothed(y, 1 - s + s / 10, s / 10).T, "One row for each label."),
-                (lambda y, s: (1 - s) * (y[:, None] == y.unique()) + s / 10, narrow),
-                (_too_narrow(lambda one_hot: 10), narrow),
-                (_too_narrow(lambda one_hot: one_hot.shape[1]), narrow),
-            ],
+            SMOOTHED_WRONGLY,
             "With 0.1 the true class has 0.91 and each other class 0.01. What is it with 0.3?",
             stops={
                 "with size 9": "There are ten classes, from 0 to 9.",
@@ -321,9 +324,26 @@ def clear_gain(function):
     )
 
 
-def _normalised(x: Tensor, over: tuple, correction: int = 0, eps: float = 1e-5) -> Tensor:
+CHANNEL = (0, 2, 3)  # the dimensions over which one channel goes
+
+
+def _normalised(x: Tensor, over: tuple = CHANNEL, correction: int = 0, eps: float = 1e-5) -> Tensor:
     variance = x.var(over, keepdim=True, correction=correction)
     return (x - x.mean(over, keepdim=True)) / (variance + eps).sqrt()
+
+
+def _means(x: Tensor) -> Tensor:
+    """Of each channel, in a shape that fits the maps; so are the deviations."""
+    return x.mean(CHANNEL, keepdim=True)
+
+
+def _deviations(x: Tensor) -> Tensor:
+    return (x.var(CHANNEL, keepdim=True) + 1e-5).sqrt()
+
+
+def _from_0_to_1(x: Tensor) -> Tensor:
+    lowest, highest = x.amin(CHANNEL, keepdim=True), x.amax(CHANNEL, keepdim=True)
+    return (x - lowest) / (highest - lowest)
 
 
 def _maps(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -339,6 +359,56 @@ def _maps(shape: tuple[int, ...], seed: int) -> Tensor:
     return scale * each(*shape) + offset
 
 
+WRONG_DIMENSIONS = {
+    (0, 1, 2, 3): "This takes one mean over everything. Each channel has its own.",
+    (1, 2, 3): "This normalises each image. Each channel should be, over all images.",
+    (2, 3): "This normalises each map of each image by itself. Take all images together.",
+    (0,): "This normalises each place by itself. Rows and columns belong together.",
+    (1,): "This makes the channels of a place alike. Each channel should be by itself.",
+    (0, 1): "Dimension 1 are the channels, which stay apart. 2 and 3 are rows and columns.",
+    (0, 2): "Columns belong to the channel, too.",
+    (0, 3): "Rows belong to the channel, too.",
+}
+NORMALISED_WRONGLY = [
+    *(
+        (lambda x, o=o, c=c, e=e: _normalised(x, o, c, e), hint)
+        for (o, hint), c, e in product(WRONG_DIMENSIONS.items(), (0, 1), (0, 1e-5))
+    ),
+    (lambda x: x, "The maps come back as they were."),
+    (lambda x: x - _means(x), "The means are 0. Now the spreads."),
+    (lambda x: x / _deviations(x), "The standard deviations are 1. Subtract the means, too."),
+    (
+        lambda x: (x - _means(x)) / _deviations(x) ** 2,
+        "This divides by the variance. The standard deviation is its root.",
+    ),
+    (lambda x: (x - _means(x)) * _deviations(x), "This multiplies by the standard deviation."),
+    (
+        lambda x: x - _means(x) / _deviations(x),
+        "`/` comes before `-`. What is to be divided needs parentheses.",
+    ),
+    (
+        lambda x: (x - x.mean()) / _deviations(x),
+        "The spread is that of each channel, the mean that of everything.",
+    ),
+    (
+        lambda x: (x - _means(x)) / (x.var() + 1e-5).sqrt(),
+        "The mean is that of each channel, the spread that of everything.",
+    ),
+    (
+        lambda x: (x - _means(x)) / (_deviations(x) * x[:, 0].numel() ** 0.5),
+        "The variance is the mean of the squares, not their sum.",
+    ),
+    *(
+        (
+            lambda x, spread=spread: (x - spread(x, CHANNEL, keepdim=True)) / _means(x),
+            "Mean and spread have changed places: std_mean and var_mean give the spread first.",
+        )
+        for spread in (torch.std, torch.var)
+    ),
+    (_from_0_to_1, "This goes from 0 to 1. Each channel gets mean 0 and standard deviation 1."),
+]
+
+
 @check(
     "For each channel there is one mean and one variance, over the dimensions of images, rows and "
     "columns together: 0, 2 and 3. Keep these dimensions, of length 1, so that the shapes fit."
@@ -349,68 +419,6 @@ def batch_norm(function):
     The text asks for a standard deviation of 1, and leaves open whether to divide by n or n - 1.
     With 6000 numbers in each channel and more, these two differ less than `compare` allows.
     """
-    wrong_dimensions = {
-        (0, 1, 2, 3): "This takes one mean over everything. Each channel has its own.",
-        (1, 2, 3): "This normalises each image. Each channel should be, over all images.",
-        (2, 3): "This normalises each map of each image by itself. Take all images together.",
-        (0,): "This normalises each place by itself. Rows and columns belong together.",
-        (1,): "This makes the channels of a place alike. Each channel should be by itself.",
-        (0, 1): "Dimension 1 are the channels, which stay apart. 2 and 3 are rows and columns.",
-        (0, 2): "Columns belong to the channel, too.",
-        (0, 3): "Rows belong to the channel, too.",
-    }
-    over = (0, 2, 3)
-
-    def n(x: Tensor) -> int:
-        return x[:, 0].numel()
-
-    mistakes = [
-        (lambda x, o=o, c=c, e=e: _normalised(x, o, c, e), hint)
-        for (o, hint), c, e in product(wrong_dimensions.items(), (0, 1), (0, 1e-5))
-    ]
-    mistakes += [
-        (lambda x: x, "The maps come back as they were."),
-        (lambda x: x - x.mean(over, keepdim=True), "The means are 0. Now the spreads."),
-        (
-            lambda x: x / (x.var(over, keepdim=True) + 1e-5).sqrt(),
-            "The standard deviations are 1. Subtract the means, too.",
-        ),
-        (
-            lambda x: (x - x.mean(over, keepdim=True)) / (x.var(over, keepdim=True) + 1e-5),
-            "This divides by the variance. The standard deviation is its root.",
-        ),
-        (
-            lambda x: (x - x.mean(over, keepdim=True)) * (x.var(over, keepdim=True) + 1e-5).sqrt(),
-            "This multiplies by the standard deviation.",
-        ),
-        (
-            lambda x: x - x.mean(over, keepdim=True) / (x.var(over, keepdim=True) + 1e-5).sqrt(),
-            "`/` comes before `-`. What is to be divided needs parentheses.",
-        ),
-        (
-            lambda x: (x - x.mean()) / (x.var(over, keepdim=True) + 1e-5).sqrt(),
-            "The spread is that of each channel, the mean that of everything.",
-        ),
-        (
-            lambda x: (x - x.mean(over, keepdim=True)) / (x.var() + 1e-5).sqrt(),
-            "The mean is that of each channel, the spread that of everything.",
-        ),
-        (
-            lambda x: (x - x.mean(over, keepdim=True)) / (x.var(over, keepdim=True) * n(x)).sqrt(),
-            "The variance is the mean of the squares, not their sum.",
-        ),
-        *(
-            (
-                lambda x, spread=spread: (x - spread(x, over, keepdim=True)) / x.mean(over, True),
-                "Mean and spread have changed places: std_mean and var_mean give the spread first.",
-            )
-            for spread in (torch.std, torch.var)
-        ),
-        (
-            lambda x: (x - x.amin(over, True)) / (x.amax(over, True) - x.amin(over, True)),
-            "This goes from 0 to 1. Each channel gets mean 0 and standard deviation 1.",
-        ),
-    ]
     dimensions = (
         "A mean over three dimensions has the shape [C], and does not fit [N, C, H, W]. "
         "With keepdim=True it has [1, C, 1, 1], and fits."
@@ -422,9 +430,9 @@ def batch_norm(function):
     with without("batch_norm", "native_batch_norm"):
         compare(
             function,
-            lambda x: _normalised(x, over),
+            _normalised,
             [(maps,) for maps in cases],
-            mistakes,
+            NORMALISED_WRONGLY,
             "For each channel: subtract its mean, and divide by its standard deviation, both over "
             "all images, rows and columns.",
             stops={
@@ -438,11 +446,11 @@ def batch_norm(function):
         )
         compare(
             function,
-            lambda x: _normalised(x, over),
+            _normalised,
             [(one_value,)],
             [
                 (
-                    lambda x: _normalised(x, over, 0, 0),
+                    lambda x: _normalised(x, eps=0),
                     "A channel of equal numbers gives nan here, as 0 / 0 does. It should give 0: "
                     "that is what 1e-5 is for.",
                 )
