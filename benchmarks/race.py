@@ -1,0 +1,145 @@
+"""Records: how accurate in how little time, on two processor cores and with code of this course.
+
+    python benchmarks/race.py C --seed 0    # one race; its result goes into race/C,seed=0.json
+    python benchmarks/race.py table         # the table in README.md, of the results that are there
+
+The clock starts with the process: importing, reading the data and the test count. The recipes
+were chosen on the validation split. Then the network trains on all 60,000 images, as others do who
+report on this data set, and each seed opens the test set once, after the last epoch.
+"""
+
+import fmnist_lib  # noqa: F401, I001, before torch: it says how torch's threads wait
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import click
+import pandas as pd
+import psutil
+import torch
+from compare import run
+from readme import write_into_readme
+
+from fmnist_lib.architecture import describe
+from fmnist_lib.data import load
+from fmnist_lib.device import choose_device, choose_dtype, device_name
+from fmnist_lib.evaluate import accuracy, predict
+from fmnist_lib.model import build
+from fmnist_lib.recipe import Recipe
+from fmnist_lib.threads import choose_threads
+from fmnist_lib.train import fit
+from fmnist_lib.versions import versions
+
+RESULTS = Path(__file__).parent / "race"
+PLAIN_EPOCH = 21  # seconds of an epoch of the plain script, by which the limits were set
+
+
+@dataclass(frozen=True)
+class Bracket:
+    minutes: int  # or, where that is more, as many epochs of the plain script at PLAIN_EPOCH each
+    network: str
+    epochs: int
+    arguments: dict = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> Recipe:
+        return replace(RECIPE, epochs=self.epochs)
+
+
+RECIPE = Recipe(
+    batch_size=150, learning_rate=0.1, nesterov=True, weight_decay=5e-4, schedule="one-cycle",
+    label_smoothing=0.1, flip=True, shift=1,
+)  # fmt: skip
+EARLY = {"pool_early": True}
+BRACKETS = {  # their rules stand in README.md
+    "A": Bracket(10, "ResidualNet", 26, EARLY),
+    "B": Bracket(30, "ResidualNet", 50, EARLY | {"width": 18}),
+    "C": Bracket(5, "Net", 36),
+}
+
+
+def race(bracket: Bracket, seed: int, on_validation: bool) -> dict:
+    """Train and measure once; on_validation: with the test set closed, to choose a recipe."""
+    started = psutil.Process().create_time()
+    choose_threads(2)
+    device = choose_device()
+    data = load(source="zalando", validation=5000 if on_validation else 0)
+    held_out = data.validation if on_validation else data.test
+    # `fit` wants a validation split; nothing is chosen by this one.
+    seen = data.validation if on_validation else data.train[:500]
+    torch.manual_seed(seed)
+    net = build(bracket.network, **bracket.arguments)
+    recipe = replace(bracket.recipe, seed=seed)
+    history = []
+    for epoch in fit(net, data.train, seen, recipe):
+        print(epoch, flush=True)
+        history.append(asdict(epoch) | {"since_start": time.time() - started})
+    predicted = predict(net, held_out.images, flip=True).argmax(dim=1)
+    return {
+        "accuracy": accuracy(predicted, held_out.labels),
+        "seconds": time.time() - started,
+        "parameters": sum(weights.numel() for weights in net.parameters()),
+        "network": describe(net),
+        "recipe": asdict(recipe),
+        "device": device_name(device),
+        "dtype": str(choose_dtype("auto", device)),
+        "versions": versions(),
+        "history": history,
+    }
+
+
+def table() -> str:
+    """A row for each bracket: mean and spread over its seeds, and the longest of their times."""
+    rows, devices = [], set()
+    for name, bracket in BRACKETS.items():
+        found = [json.loads(file.read_text()) for file in sorted(RESULTS.glob(f"{name},*.json"))]
+        if not found:
+            continue
+        runs = pd.DataFrame(found)
+        accuracy, devices = runs["accuracy"], devices | {*runs["device"]}
+        spread = f" ± {accuracy.std():.2%}" if len(runs) > 1 else ""
+        plain = (runs["seconds"] / runs["plain_epoch"]).max()
+        limit = 60 * bracket.minutes / PLAIN_EPOCH
+        rows.append(
+            {
+                "bracket": name,
+                "network": f"{bracket.network}, {runs['parameters'].iloc[0]:,}",
+                "epochs": bracket.epochs,
+                "seeds": len(runs),
+                "test accuracy": f"{accuracy.mean():.2%}{spread}",
+                "lowest": f"{accuracy.min():.2%}",
+                "minutes": f"{runs['seconds'].max() / 60:.1f} of {bracket.minutes}",
+                "plain epochs": f"{plain:.1f} of {limit:.1f}",
+            }
+        )
+    text = pd.DataFrame(rows).set_index("bracket").to_string()
+    return "\n".join(["```text", text, "", "; ".join(sorted(devices)), "```"])
+
+
+@click.command()
+@click.argument("bracket")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--validation", is_flag=True, help="leave the test set closed, and write nothing")
+def main(bracket: str, seed: int, validation: bool) -> None:
+    """Run one BRACKET, or write the table."""
+    if bracket == "table":
+        write_into_readme("race", table())
+        print(table())
+        return
+    if bracket not in BRACKETS:
+        sys.exit(f"There is no bracket {bracket!r}. Known are {', '.join(BRACKETS)}, and table.")
+    result = race(BRACKETS[bracket], seed, validation)
+    print(f"{result['accuracy']:.2%} after {result['seconds']:.0f} s")
+    if validation:
+        return
+    (plain,) = run("plain", epochs=1, seed=seed)  # a measure of the hour, off the clock
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(result | {"plain_epoch": plain["seconds"]}, indent=1)
+    (RESULTS / f"{bracket},seed={seed}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
