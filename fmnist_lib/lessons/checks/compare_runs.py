@@ -6,6 +6,7 @@ from fmnist_lib.lessons.checks.core import (
     call,
     check,
     compare,
+    expect,
     is_close,
     judge_number,
     number,
@@ -17,7 +18,9 @@ from fmnist_lib.lessons.checks.core import (
 def standard_error(answer):
     """Standard error of the mean of 9 runs with a spread of 0.3 points."""
     value = number(answer)
-    is_share = is_close(value, 0.001) or (isinstance(answer, str) and "%" in answer)
+    is_share = isinstance(answer, str) and "%" in answer
+    a_share = "That is a share. Asked is for points, and a point is 0.01."
+    expect(is_share or not is_close(value, 0.001), a_share)
     judge_number(
         value * 100 if is_share else value,  # a point is a percent
         0.1,

@@ -376,7 +376,7 @@ def compare(
         shape, found = list(expected.shape), list(result.shape)
         differ = f"The shape should be {shape or 'that of one number'}; this is {found}."
         if read is unordered:
-            differ = f"It should give {shape[0]} in this case; these are {found[0]}."
+            differ = f"How many does it find? Expected in this case: {shape[0]}; yours: {found[0]}."
         is_number = result.numel() == expected.numel() == 1
         given_with = f"It was called with {', '.join(map(_described, case))}."
         expect(is_number or found == shape, f"{differ} {given_with}")

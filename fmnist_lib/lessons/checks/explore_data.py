@@ -26,7 +26,8 @@ def label_file_bytes(answer):
             10_016: "That is a header for images. Labels have one dimension, so theirs is shorter.",
             60_008: "That is the file of the training labels. How many test images are there?",
             7_840_016: "That is the file of the images. Each label is a single byte.",
-            40_008: "Each label is a single byte, not four.",
+            40_008: "Each label is a single byte in the file, not four.",
+            80_008: "Each label is a single byte in the file, not the eight of an int64.",
         },
         "Add up the header (4 bytes, and 4 for each dimension) and the labels.",
     )

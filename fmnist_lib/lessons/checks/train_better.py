@@ -203,7 +203,8 @@ def _spaced(mean: float, spread: float) -> list[float]:
 
 # Before and after. Standard deviations divide by n or by n - 1: no answer here depends on that.
 TRIALS = [
-    ([0.90, 0.92, 0.94], [0.92, 0.94, 0.96]),  # 1.0 times the spread
+    ([0.90, 0.92, 0.94], [0.925, 0.945, 0.965]),  # 1.25 times the spread
+    ([0.90, 0.92, 0.94], [0.965, 0.945, 0.925]),  # the same, in another order
     ([0.900, 0.901, 0.902], [0.910, 0.911, 0.912]),  # 10 times
     ([0.912, 0.910, 0.911], [0.900, 0.901, 0.902]),  # a loss
     ([0.900, 0.901, 0.902], [0.880, 0.940, 0.910]),  # only the one after varies much
@@ -213,9 +214,9 @@ TRIALS = [
     (_spaced(0.90, 0.01), _spaced(0.9195, 0.01)),  # a little less than twice
     (_spaced(0.90, 0.01), _spaced(0.9208, 0.01)),  # a little more
     (_spaced(0.90, 0.01), _spaced(0.9250, 0.0005)),  # 2.5 times the larger one
-    (_spaced(0.90, 0.01), _spaced(0.9040, 0.01)),  # 0.4 times: more than the error of the mean
+    (_spaced(0.90, 0.01), _spaced(0.9040, 0.01)[::-1]),  # 0.4: more than the error of the mean
     (_spaced(0.90, 0.005), _spaced(0.9300, 0.005)),  # 6 times, but not twice the range
-    ([88.0, 90.0, 92.0], [90.0, 94.0, 92.0]),  # a variance that is larger than the spread
+    ([88.0, 90.0, 92.0], [90.5, 94.5, 92.5]),  # a variance that is larger than the spread
 ]
 
 
@@ -306,6 +307,7 @@ def clear_gain(function):
             lambda b, a: min(np.subtract(a, b)) > 2 * max(_spreads(b, a)),
             "The means are compared, not each pair.",
         ),
+        (lambda b, a: min(np.subtract(a, b)) > 0, "The means are compared, not each pair."),
         (
             lambda b, a: _gain(b, a) > 2 * np.std(np.subtract(a, b)),
             "This is the spread of the differences. Each list has its own.",

@@ -93,8 +93,9 @@ def of_last_epoch(trials, epochs):
 
 ANSWERS = {
     "standard_error": Answers(
-        right=[*numbers(0.1), "0.1 points", "± 0.1", "0.1 %", 0.001, "0,1", 0.3 / np.sqrt(9)],
+        right=[*numbers(0.1), "0.1 points", "± 0.1", "0.1 %", "0,1", 0.3 / np.sqrt(9)],
         wrong=[
+            (0.001, "That is a share"),
             (0.3, "single runs scatter"),
             (0.3 / 9, "falls too fast"),
             (0.3 / 4.5, "a half of the number"),
@@ -205,7 +206,7 @@ ANSWERS = {
             (lambda t, n: of_last_epoch(t[t["seed"] == 0], n), "one run of each rate"),
             (
                 lambda t, n: grouped(t, "best_epoch").mean()[lambda mean: mean >= n - 0.5].index,
-                "It should give 1 in this case; these are 2",
+                "Expected in this case: 1; yours: 2",
             ),
             (lambda t, n: grouped(t, "best_epoch").mean().idxmax(), "always one rate"),
             (lambda t, n: earliest(t) == n, "yes or no for each rate"),

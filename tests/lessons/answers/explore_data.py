@@ -42,6 +42,7 @@ ANSWERS = {
     "label_file_bytes": Answers(
         right=numbers(10_008, "bytes"),
         wrong=[
+            (80_008, "int64"),
             (10_000, "labels alone"),
             (10_016, "header for images"),
             (10_004, "two parts"),

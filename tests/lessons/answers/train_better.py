@@ -255,6 +255,8 @@ ANSWERS = {
             ).max(),
         ],
         wrong=[
+            (lambda b, a: np.mean(a) > np.mean(b) + max(np.std([b, a], 1)), "The factor"),
+            (lambda b, a: all(x < y for x, y in zip(b, a)), "not each pair"),
             (rule(factor=5), "more than that"),
             (rule(factor=3, ddof=0), "more than that"),
             (rule(factor=1), "factor is missing"),

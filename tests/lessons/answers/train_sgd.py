@@ -583,6 +583,8 @@ ANSWERS = {
             lambda v, t: 100 * t[best_of(v)],
         ],
         wrong=[
+            (lambda v, t: max(zip(v, t))[1], "has a say here"),
+            (lambda v, t: max(b for a, b in zip(v, t) if a == max(v)), "has a say here"),
             (lambda v, t: max(t), "highest on the test set"),
             (lambda v, t: max(v), "by which the epoch was chosen"),
             (lambda v, t: t[-1], "the last epoch. Which one"),
@@ -617,6 +619,7 @@ ANSWERS = {
             lambda losses, n, size: round(epoch_loss_by_loop(losses, n, size), 4),
         ],
         wrong=[
+            (lambda losses, n, size: sum(losses[:-1]) / max(len(losses) - 1, 1), "is left out"),
             (lambda losses, n, size: sum(losses) / len(losses), "counts each batch the same"),
             (lambda losses, n, size: np.mean(losses), "counts each batch the same"),
             (lambda losses, n, size: size * sum(losses) / n, "takes the last batch as full"),
