@@ -133,7 +133,7 @@ def receptive_field(answer):
         {
             16: "That is after pool2, before the new layer.",
             18: "This adds steps of 1 pixel. How long is a step after pool2?",
-            20: "This adds steps of 2 pixels. How long is a step after pool2?",
+            20: "The kernel adds k - 1 steps. How many are these, and how long is each?",
             32: "This adds steps of 8 pixels. How long is a step after pool2?",
             28: "A kernel of size k adds k - 1 steps, not k.",
             19: "A kernel of size k adds k - 1 steps, not k; and how long is a step after pool2?",
@@ -237,7 +237,8 @@ def max_pool(function):
             # also all below 0; of double precision; with whole numbers, many of them equal
             [(noise[0],), (noise[1] - 5,), (noise[2],), (noise[3].double(),), (noise[0].round(),)],
             MAX_POOLED_WRONGLY,
-            "Try it with torch.arange(16.0).reshape(4, 4): its max-pooling stands in the lesson.",
+            "Try it with torch.tensor([[-2.5, -1], [-4, -3]]): the largest of these is -1. Try "
+            "each place for it.",
             stops={
                 "is invalid for input": SIZES,
                 "cannot reshape": SIZES,

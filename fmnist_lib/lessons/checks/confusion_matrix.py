@@ -191,6 +191,8 @@ def threshold_for_coverage(answer, probabilities: Tensor):
     is_rounded = any(is_close(threshold, round(exact, digits)) for digits in (2, 3, 4))
     if abs(answered - 0.8) < (0.1 if is_rounded else 0.005):
         return
+    rounded = is_close(threshold, round(exact, 1))
+    expect(not rounded, "The threshold can't be told so exactly with one digit. Give two or more.")
     so_far = f"With this threshold {answered:.0%} are answered."
     for wrong, hint in {
         confidence.quantile(0.8).item(): f"{so_far} That is the other end: refuse the 20 % of "

@@ -65,7 +65,8 @@ def block_parameters(answer):
             57_344: "Batch normalisation has parameters, too.",
             55_296: "These are the two large convolutions. What else does the block have?",
             57_472: "Batch normalisation has two parameters for each channel, and there are two.",
-            57_536: "bn1 comes behind conv1. How many channels are there by then?",
+            57_536: "Behind conv1 there are 64 channels: bn1 and bn2 have two parameters for each, "
+            "and the convolutions no biases.",
             57_664: no_biases,
             57_728: no_biases,
             57_792: no_biases,
@@ -91,6 +92,12 @@ def _smooth(labels: Tensor, smoothing: float) -> Tensor:
     return _smoothed(labels, 1 - smoothing + smoothing / 10, smoothing / 10)
 
 
+def _whole_columns(labels: Tensor, smoothing: float) -> Tensor:
+    targets = torch.full((len(labels), 10), smoothing / 10)
+    targets[:, labels] += 1 - smoothing
+    return targets
+
+
 def _too_narrow(classes: Callable) -> Callable:
     """With as many columns as the labels of the batch need, not ten."""
 
@@ -113,6 +120,11 @@ SMOOTHED_WRONGLY = [  # y: labels, s: smoothing
         lambda y, s: _smoothed(y, 1 - s, s / 9),
         "The share is spread over all ten classes, the true one too. With 0.1 its target is "
         "0.91, not 0.9.",
+    ),
+    (
+        _whole_columns,
+        "targets[:, labels] is the whole column of each label. Each image needs its own: a row "
+        "number for each label.",
     ),
     (
         lambda y, s: _smoothed(y, 1 - s, s / 10),

@@ -581,7 +581,7 @@ def momentum_way(answer):
         {
             0.056: "Right, but rounded too far. Give four digits after the point.",
             0.03: "That is the way without momentum.",
-            0.0271: "So far goes the third step alone. How far did the two before it go?",
+            0.0271: "So far goes the third step. All three add up, each with its own velocity.",
             0.019: "So far goes the second step alone. How far do all three go?",
             0.01: "So far goes the first step alone. How far do all three go?",
             0.029: "That is the way of two steps. Then comes a third one.",

@@ -174,7 +174,7 @@ ANSWERS = {
         wrong=[
             (16, "before the new layer"),
             (18, "steps of 1 pixel"),
-            (20, "steps of 2 pixels"),
+            (20, "How many are these"),
             (32, "steps of 8 pixels"),
             (28, "k - 1 steps, not k"),
             (19, "k - 1 steps, not k"),
@@ -234,7 +234,7 @@ ANSWERS = {
             (lambda x: x.unfold(0, 2, 1).unfold(1, 2, 1).amax((2, 3)), "overlap"),
             (lambda x: pooled_by_loops(x.abs()), "sign counts"),
             (lambda x: x.max(), "whole map"),
-            (lambda x: pooled_by_loops(x) + 1, "its max-pooling stands"),
+            (lambda x: pooled_by_loops(x) + 1, "the largest of these is -1"),
             (lambda x: print(end=""), "returns nothing"),
         ],
         same={"return squares.amax(dim=(3, 1))": "both dimensions at once, in any order"},

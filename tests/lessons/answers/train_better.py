@@ -158,6 +158,14 @@ def spread_of_sums(maps):
 
 
 CHANNEL = (0, 2, 3)
+
+
+def whole_columns(labels, smoothing):
+    targets = torch.full((len(labels), 10), smoothing / 10)
+    targets[:, labels] = 1 - smoothing + smoothing / 10
+    return targets
+
+
 ANSWERS = {
     "one_cycle_peak": Answers(
         right=[*numbers(1101, "updates"), 1100, 1098, 1102, 1103, "1100", 1100.0, (1101,)],
@@ -189,7 +197,7 @@ ANSWERS = {
             (57_344, "Batch normalisation has parameters"),
             (55_296, "What else"),
             (57_472, "two parameters for each channel"),
-            (57_536, "How many channels"),
+            (57_536, "Behind conv1 there are 64"),
             (57_728, "no biases"),
             (57_792, "no biases"),
             (57_856, "do not count"),
@@ -214,6 +222,7 @@ ANSWERS = {
             lambda y, s: torch.where(y[:, None] == torch.arange(10), 1 - 0.9 * s, s / 10).double(),
         ],
         wrong=[
+            (whole_columns, "whole column of each label"),
             (lambda y, s: F.one_hot(y, 10).float(), "not smoothed yet"),
             (lambda y, s: F.one_hot(y, 10) * (1 - s - s / 9) + s / 9, "true one too"),
             (lambda y, s: F.one_hot(y, 10) * (1 - 1.1 * s) + s / 10, "less than 1"),

@@ -645,7 +645,7 @@ ANSWERS = {
         right=[*numbers(0.0561), -0.0561, "-0.0561", 5.61e-2, 0.01 * (1 + 1.9 + 2.71)],
         wrong=[
             (0.03, "without momentum"),
-            (0.0271, "third step alone"),
+            (0.0271, "So far goes the third step"),
             (0.019, "second step alone"),
             (0.01, "first step alone"),
             (0.029, "two steps"),
