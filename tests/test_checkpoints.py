@@ -151,7 +151,7 @@ def test_checkpoint_of_another_network(drawn, path):
     with pytest.raises(CourseError, match="network 'LeNet5'; known are Net, RawNet, BatchNormNet"):
         checkpoints.load_model(path)
 
-    torch.save(state | {"arguments": {"width": 8}}, path)
+    torch.save(state | {"arguments": {"width": 8, "pool_early": False}}, path)
     with pytest.raises(CourseError, match="Net can't be built with the arguments in .*'width'"):
         checkpoints.load_model(path)
 
@@ -352,7 +352,7 @@ def test_a_folder_is_no_checkpoint(drawn, tmp_path, monkeypatch, name):
 def test_a_residual_net_of_another_width(drawn, path):
     (epoch,) = fit(ResidualNet(width=8), drawn, path, epochs=1)
     net, state = checkpoints.load_model(path)
-    assert net.width == 8 and state["arguments"] == {"width": 8}
+    assert net.width == 8 and state["arguments"] == {"width": 8, "pool_early": False}
     assert train.measure(net, drawn[1])[1] == epoch.validation_accuracy
 
 

@@ -583,8 +583,6 @@ ANSWERS = {
             lambda v, t: 100 * t[best_of(v)],
         ],
         wrong=[
-            (lambda v, t: max(zip(v, t))[1], "has a say here"),
-            (lambda v, t: max(b for a, b in zip(v, t) if a == max(v)), "has a say here"),
             (lambda v, t: max(t), "highest on the test set"),
             (lambda v, t: max(v), "by which the epoch was chosen"),
             (lambda v, t: t[-1], "the last epoch. Which one"),
