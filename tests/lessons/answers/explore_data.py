@@ -92,6 +92,7 @@ ANSWERS = {
     ),
     "mirror": Answers(
         right=[
+            lambda x: x.copy_(x.flip(2)),
             in_place,
             by_loop,
             lambda x: torch.flip(x, dims=[-1]),

@@ -725,6 +725,11 @@ ANSWERS = {
             lambda z, y: cross_entropy_in_numpy(z.float(), y).astype("float32"),
         ],
         wrong=[
+            # in place: what it writes does not change the right answer of small logits
+            (
+                lambda z, y: (z.exp_().sum(1).log() - z[range(len(y)), y].log()).mean(),
+                "Right for small logits. For 1000 and 0",
+            ),
             (F.cross_entropy, "does all that this exercise"),
             (lambda z, y: nn.CrossEntropyLoss()(z, y), "does all that this exercise"),
             (lambda z, y: F.nll_loss(z.log_softmax(1), y), "does all that this exercise"),
