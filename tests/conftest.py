@@ -20,10 +20,12 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers a process gets one thread
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch reads it when it is imported
 
+import IPython
 import nbformat
 import pytest
 import torch
@@ -328,3 +330,12 @@ def registered(monkeypatch):
         return register(network)
 
     return remembered
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """As in a kernel: what is displayed."""
+    shown = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
+    monkeypatch.setattr(IPython.display, "display", lambda data, raw: shown.append(data))
+    return shown

@@ -5,28 +5,44 @@ import pandas as pd
 import pytest
 import torch
 
-from fmnist_lib.lessons.checks import core
-from fmnist_lib.lessons.checks.core import Hint, call, compare, number
+from fmnist_lib.lessons.checks.core import (
+    Hint,
+    Unanswered,
+    array,
+    call,
+    compare,
+    number,
+    unordered,
+)
 
 
 @pytest.mark.parametrize(
-    "answer, value",
+    "text, value",
     [
-        ("431,080", 431_080),
-        ("431 080 weights", 431_080),
-        ("1_234_567.5", 1_234_567.5),
-        ("0,912", 0.912),
-        ("-0,5", -0.5),
-        ("91,25 %", 0.9125),
-        ("1e-3", 0.001),
-        ({24}, 24),
+        ("24 pixels", 24), ("10 times as fast", 10), ("10×", 10), ("10.", 10), (".5", 0.5),
+        ("431,080", 431_080), ("431 080 weights", 431_080), ("1,000,000", 1e6), ("10,125", 10_125),
+        ("1_234_567.5", 1_234_567.5), ("0,912", 0.912), ("0,125", 0.125), ("-0,125", -0.125),
+        ("0,5", 0.5), ("-0,5", -0.5), ("1e-3", 0.001), ("-1e-3", -0.001), ("75 %", 0.75),
+        ("91,25 %", 0.9125), ("75% of it", 0.75), ("± 0.1 points", 0.1), ("ca. 0.5", 0.5),
+        ("efficiency: 0.75", 0.75), ("x = -3", -3),
     ],
-)
-def test_a_number_in_other_forms(answer, value):
-    assert number(answer) == pytest.approx(value, rel=1e-12)
+)  # fmt: skip
+def test_a_number_in_a_text(text, value):
+    assert number(text) == pytest.approx(value, rel=1e-12)
 
 
-@pytest.mark.parametrize("answer", ["1 2", "1.2.3", "- 5", "", "%", {1, 2}, set()])
+@pytest.mark.parametrize("answer", [{10}, {"limit": 10}, [10], ["10 times"], {"a": "10"}])
+def test_a_number_alone_in_something(answer):
+    assert number(answer) == 10
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1 2", "1.2.3", "- 5", "", "%", "1 / 10", "8 of 10", "many", "5 *", "3 and 4", "> 3", "¾",
+        {1, 2}, set(),
+    ],
+)  # fmt: skip
 def test_no_single_number(answer):
     with pytest.raises(Hint, match="Give one number"):
         number(answer)
@@ -84,34 +100,10 @@ def negate(values):
 @pytest.mark.parametrize("shape", [(), (3,), (2, 4)])
 def test_a_list_of_tensors_can_be_given_and_written_into(shape):
     values = [torch.ones(shape), torch.ones(shape)]
-    with pytest.raises(core.Unanswered):
-        core.call(stub, values)
-    assert core.array(core.call(negate, values)).unique().tolist() == [-1]
+    with pytest.raises(Unanswered):
+        call(stub, values)
+    assert array(call(negate, values)).unique().tolist() == [-1]
     assert values[0].unique().tolist() == [1]
-
-
-@pytest.mark.parametrize(
-    "text, value",
-    [
-        ("24 pixels", 24), ("431,080", 431_080), ("10 times as fast", 10), ("10×", 10), ("10.", 10),
-        ("± 0.1 points", 0.1), ("75 %", 0.75), ("0,5", 0.5), ("0,125", 0.125), ("-0,125", -0.125),
-        ("1,000,000", 1e6), ("10,125", 10_125), ("-1e-3", -0.001), ("75% of it", 0.75),
-        ("efficiency: 0.75", 0.75), ("ca. 0.5", 0.5), ("x = -3", -3), (".5", 0.5),
-    ],
-)  # fmt: skip
-def test_a_number_in_a_text(text, value):
-    assert core.number(text) == pytest.approx(value)
-
-
-@pytest.mark.parametrize("answer", [{10}, {"limit": 10}, [10], ["10 times"], {"a": "10"}])
-def test_a_number_alone_in_something(answer):
-    assert core.number(answer) == 10
-
-
-@pytest.mark.parametrize("text", ["1 / 10", "8 of 10", "many", "", "5 *", "3 and 4", "> 3", "¾"])
-def test_a_text_that_is_not_one_number(text):
-    with pytest.raises(core.Hint, match="Give one number"):
-        core.number(text)
 
 
 @pytest.mark.parametrize(
@@ -122,19 +114,19 @@ def test_a_text_that_is_not_one_number(text):
     ],
 )  # fmt: skip
 def test_numbers_in_any_order(answer):
-    assert core.unordered(answer).tolist() == [1, 3]
+    assert unordered(answer).tolist() == [1, 3]
 
 
 def test_functions_whose_results_are_in_any_order():
     cases = [([3, 1, 2],), ([5],)]
-    core.compare(set, sorted, cases, [], "no", read=core.unordered)
-    with pytest.raises(core.Hint, match="Expected in this case: 3; yours: 2"):
-        core.compare(lambda x: x[:2], sorted, cases, [], "no", read=core.unordered)
-    with pytest.raises(core.Hint, match="no"):
-        core.compare(lambda x: [0, 1, 2][: len(x)], sorted, cases, [], "no", read=core.unordered)
+    compare(set, sorted, cases, [], "no", read=unordered)
+    with pytest.raises(Hint, match="Expected in this case: 3; yours: 2"):
+        compare(lambda x: x[:2], sorted, cases, [], "no", read=unordered)
+    with pytest.raises(Hint, match="no"):
+        compare(lambda x: [0, 1, 2][: len(x)], sorted, cases, [], "no", read=unordered)
 
 
 def test_the_shape_of_a_number_alone_in_a_list_is_no_reason():
     cases = [(torch.ones(1),), (torch.ones(3),)]
-    with pytest.raises(core.Hint, match=r"The shape should be \[3\]; this is \[1, 3\]"):
-        core.compare(lambda x: [x], lambda x: x, cases, [], "no")
+    with pytest.raises(Hint, match=r"The shape should be \[3\]; this is \[1, 3\]"):
+        compare(lambda x: [x], lambda x: x, cases, [], "no")

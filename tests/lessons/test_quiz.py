@@ -457,15 +457,6 @@ def test_not_answered_yet(answer, capsys):
 # ------------------------------------------------------------------------------------- buttons
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What a kernel would display."""
-    displayed = []
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
-    monkeypatch.setattr(IPython.display, "display", lambda data, raw: displayed.append(data))
-    return displayed
-
-
 def widgets_of(data):
     """The buttons in what was displayed, and what says the verdict."""
     import ipywidgets as widgets
@@ -484,9 +475,9 @@ def no_widgets_left():
     widgets.Widget.close_all()
 
 
-def test_dots_in_a_kernel_give_buttons(shown, none_answered, capsys):
+def test_dots_in_a_kernel_give_buttons(displayed, none_answered, capsys):
     said = quiz.check("balance", ...)
-    (data,) = shown  # one output: a second would go on saying "Not answered yet."
+    (data,) = displayed  # one output: a second would go on saying "Not answered yet."
     assert data["text/plain"] == str(said) and data["text/html"] == said.as_html()
     assert str(said).startswith("○ Not answered yet. Put a letter where the dots are")
     buttons, text = widgets_of(data)
@@ -502,10 +493,10 @@ def test_dots_in_a_kernel_give_buttons(shown, none_answered, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_buttons_of_two_questions_are_apart(shown, none_answered):
+def test_buttons_of_two_questions_are_apart(displayed, none_answered):
     quiz.check("balance", ...)
     quiz.check("twins", ...)
-    (first, said_first), (second, said_second) = map(widgets_of, shown)
+    (first, said_first), (second, said_second) = map(widgets_of, displayed)
     second[0].click()
     assert "Right." in said_second.value and "Not answered yet." in said_first.value
     first[1].click()
@@ -514,12 +505,12 @@ def test_buttons_of_two_questions_are_apart(shown, none_answered):
     assert "Not yet." in said_first.value and "1 of 3 right" in said_first.value
 
 
-def test_a_letter_in_a_kernel_gives_no_buttons(shown):
+def test_a_letter_in_a_kernel_gives_no_buttons(displayed):
     said = quiz.check("balance", "a")
-    assert shown == [{"text/plain": str(said), "text/html": said.as_html()}]
+    assert displayed == [{"text/plain": str(said), "text/html": said.as_html()}]
 
 
-def test_a_terminal_of_ipython_gets_no_buttons(shown, monkeypatch):
+def test_a_terminal_of_ipython_gets_no_buttons(displayed, monkeypatch):
     monkeypatch.setattr(IPython, "get_ipython", SimpleNamespace)  # a shell without a kernel
     said = quiz.check("balance", ...)
-    assert shown == [{"text/plain": str(said), "text/html": said.as_html()}]
+    assert displayed == [{"text/plain": str(said), "text/html": said.as_html()}]

@@ -22,15 +22,6 @@ def none_answered(monkeypatch):
     verdict.ASKED["book"].update("abcdefghi")
 
 
-@pytest.fixture
-def displayed(monkeypatch):
-    """In a notebook: what is displayed."""
-    shown = []
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
-    monkeypatch.setattr(IPython.display, "display", lambda data, raw: shown.append(data))
-    return shown
-
-
 class Page(HTMLParser):
     """The text of HTML, its tags, and whether each of these is closed where it should be."""
 

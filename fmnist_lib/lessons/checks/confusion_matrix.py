@@ -21,6 +21,7 @@ from fmnist_lib.lessons.checks.core import (
     is_close,
     judge_share,
     number,
+    of_label,
     unordered,
 )
 
@@ -367,13 +368,8 @@ class _WithoutReport:
         evaluate.per_class_report.__code__ = self.own
 
 
-def _of_label(p: Tensor, y: Tensor) -> Tensor:
-    """Of each row the probability in the column of its label."""
-    return p.gather(1, y[:, None])[:, 0]
-
-
 def _doubted(p: Tensor, y: Tensor, n: int) -> Tensor:
-    return _of_label(p, y).argsort()[:n]
+    return of_label(p, y).argsort()[:n]
 
 
 def _mistakes(p: Tensor, y: Tensor) -> Tensor:
@@ -416,22 +412,22 @@ DOUBTED_WRONGLY = [  # p: probabilities, y: labels, n: how many are asked for
     ),
     (_places_among_mistakes, "These are places among the mistakes, not among all images."),
     (
-        lambda p, y, n: (p.argmax(1) == y).double().add(_of_label(p, y)).argsort()[:n],
+        lambda p, y, n: (p.argmax(1) == y).double().add(of_label(p, y)).argsort()[:n],
         "This puts the mistakes first. A label can be doubted and still be the best guess.",
     ),
-    (lambda p, y, n: (_of_label(p, y) - p.amax(1)).argsort()[:n], OWN_ANSWER),
-    (lambda p, y, n: (_of_label(p, y) / p.amax(1)).argsort()[:n], OWN_ANSWER),
+    (lambda p, y, n: (of_label(p, y) - p.amax(1)).argsort()[:n], OWN_ANSWER),
+    (lambda p, y, n: (of_label(p, y) / p.amax(1)).argsort()[:n], OWN_ANSWER),
     (lambda p, y, n: (p * p.log()).sum(1).argsort()[:n], UNSURE),  # of the largest entropy
     (
         lambda p, y, n: torch.zeros(n),
         "It gives zeros. `argsort` goes along the last dimension: is that the images?",
     ),
     (
-        lambda p, y, n: _of_label(p, y).argsort()[n:],
+        lambda p, y, n: of_label(p, y).argsort()[n:],
         "These are all but the n that are asked for.",
     ),
     (
-        lambda p, y, n: _of_label(p, y).argsort(descending=True)[:n],
+        lambda p, y, n: of_label(p, y).argsort(descending=True)[:n],
         "These labels it believes most.",
     ),
     (lambda p, y, n: p.amax(1).argsort()[:n], UNSURE),
@@ -444,25 +440,25 @@ DOUBTED_WRONGLY = [  # p: probabilities, y: labels, n: how many are asked for
         "This takes the smallest of all probabilities, of any class. The given label has its own.",
     ),
     (
-        lambda p, y, n: _of_label(p, y).sort().values[:n],
+        lambda p, y, n: of_label(p, y).sort().values[:n],
         "These are the probabilities. Which images have them?",
     ),
     (
-        lambda p, y, n: torch.stack([*_of_label(p, y).double().sort()])[:, :n],
+        lambda p, y, n: torch.stack([*of_label(p, y).double().sort()])[:, :n],
         "These are probabilities and indices. Give the indices alone.",
     ),
     (
-        lambda p, y, n: _of_label(p, y).argsort(),
+        lambda p, y, n: of_label(p, y).argsort(),
         "These are all images. It should be the first n of them.",
     ),
     (
-        lambda p, y, n: _of_label(p, y) <= _of_label(p, y).sort().values[n - 1],
+        lambda p, y, n: of_label(p, y) <= of_label(p, y).sort().values[n - 1],
         "This says yes or no for each image. Give the indices of those with yes.",
     ),
     (lambda p, y, n: y[_doubted(p, y, n)], "These are labels. Give the indices of the images."),
     (lambda p, y, n: range(n), "These are the first n images."),
     (
-        lambda p, y, n: _of_label(p, y).argsort().argsort()[:n],
+        lambda p, y, n: of_label(p, y).argsort().argsort()[:n],
         "These are ranks. The other way round: which image is at each rank?",
     ),
     (lambda p, y, n: p[:, y].argsort()[:n], EVERY_LABEL),

@@ -383,6 +383,11 @@ def compare(
     raise Hint(otherwise)
 
 
+def of_label(values: Tensor, labels: Tensor) -> Tensor:
+    """Of each row the value in the column of its label: [N, C] and int64 [N] → [N]."""
+    return values.gather(1, labels[:, None])[:, 0]
+
+
 def _agree(result: Tensor, expected: Tensor, digits: int | None, share: bool) -> bool:
     if result.numel() == expected.numel() == 1:  # a number may stand alone in a list
         if share:

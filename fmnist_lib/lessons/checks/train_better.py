@@ -308,6 +308,7 @@ def clear_gain(function):
         "is ambiguous": "There has to be one comparison, of single numbers.",
     }
     ranges = "This takes highest minus lowest. The spread is the standard deviation."
+    each_pair = "The means are compared, not each pair."
     mistakes = [
         (lambda b, a: True, "This says True each time, also where the mean falls."),
         (lambda b, a: False, "This says False each time, also for means of 0.901 and 0.911."),
@@ -315,11 +316,8 @@ def clear_gain(function):
         (lambda b, a: _is_clear(a, b), "This is True for a loss. Which list comes first?"),
         (lambda b, a: _gain(b, a) > 0, "A higher mean may be luck. How large is a spread?"),
         (lambda b, a: min(a) > max(b), "This compares the extremes, not means and spreads."),
-        (
-            lambda b, a: min(np.subtract(a, b)) > 2 * max(_spreads(b, a)),
-            "The means are compared, not each pair.",
-        ),
-        (lambda b, a: min(np.subtract(a, b)) > 0, "The means are compared, not each pair."),
+        (lambda b, a: min(np.subtract(a, b)) > 2 * max(_spreads(b, a)), each_pair),
+        (lambda b, a: min(np.subtract(a, b)) > 0, each_pair),
         (
             lambda b, a: _gain(b, a) > 2 * np.std(np.subtract(a, b)),
             "This is the spread of the differences. Each list has its own.",

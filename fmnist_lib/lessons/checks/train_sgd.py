@@ -22,6 +22,7 @@ from fmnist_lib.lessons.checks.core import (
     is_close,
     judge_number,
     number,
+    of_label,
     without,
 )
 
@@ -726,13 +727,8 @@ def cross_entropy(function):
         _expect_large_logits(partial(call, function, stops=stops))
 
 
-def _of_label(values: Tensor, labels: Tensor) -> Tensor:
-    """Of each row the value in the column of its label."""
-    return values.gather(1, labels[:, None])[:, 0]
-
-
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    return -_of_label(logits.double().log_softmax(1), labels).mean()
+    return -of_label(logits.double().log_softmax(1), labels).mean()
 
 
 WRONG_LOSSES = [
@@ -742,7 +738,7 @@ WRONG_LOSSES = [
         "This is the sum over the images. The loss is their mean.",
     ),
     (
-        lambda z, y: -_of_label(z.log_softmax(1), y),
+        lambda z, y: -of_label(z.log_softmax(1), y),
         "This is the loss of each image. What is the mean?",
     ),
     (
@@ -758,31 +754,31 @@ WRONG_LOSSES = [
         "This is divided by the number of classes, too. The mean is over the images only.",
     ),
     (
-        lambda z, y: -_of_label((z.exp() / z.exp().sum()).log(), y).mean(),
+        lambda z, y: -of_label((z.exp() / z.exp().sum()).log(), y).mean(),
         "Here the probabilities of all images add up to 1 together. Those of each should.",
     ),
     (
-        lambda z, y: -_of_label(z.log_softmax(0), y).mean(),
+        lambda z, y: -of_label(z.log_softmax(0), y).mean(),
         "This softmax goes over the images. It goes over the classes: dimension 1.",
     ),
     (
-        lambda z, y: -_of_label(z.softmax(1), y).mean().log(),
+        lambda z, y: -of_label(z.softmax(1), y).mean().log(),
         "This takes the mean of the probabilities first. The mean comes after the logarithms.",
     ),
     (
-        lambda z, y: -_of_label(z.softmax(1), y).mean(),
+        lambda z, y: -of_label(z.softmax(1), y).mean(),
         "This is minus the probability itself. What is missing is its logarithm.",
     ),
     (
-        lambda z, y: (1 - _of_label(z.softmax(1), y)).mean(),
+        lambda z, y: (1 - of_label(z.softmax(1), y)).mean(),
         "This is 1 minus the probability. The loss takes its logarithm.",
     ),
     (
-        lambda z, y: _of_label(z.softmax(1), y).mean(),
+        lambda z, y: of_label(z.softmax(1), y).mean(),
         "This is the mean of the probabilities. The loss takes their logarithms.",
     ),
     (
-        lambda z, y: -_of_label(z, y).mean(),
+        lambda z, y: -of_label(z, y).mean(),
         "This is minus the logit of the label. The sum over the classes is missing.",
     ),
     (
@@ -807,11 +803,11 @@ WRONG_LOSSES = [
         "This is the logarithm of the sums alone. What becomes of the logit of the label?",
     ),
     (
-        lambda z, y: (z.logsumexp(1) + _of_label(z, y)).mean(),
+        lambda z, y: (z.logsumexp(1) + of_label(z, y)).mean(),
         "The logit of the label has the wrong sign: ln(a / b) is ln a − ln b.",
     ),
     (
-        lambda z, y: (z.exp().sum(1) - _of_label(z, y)).mean(),
+        lambda z, y: (z.exp().sum(1) - of_label(z, y)).mean(),
         "The logarithm of the sum is missing.",
     ),
 ]
