@@ -61,6 +61,12 @@ def _check_registered(network: type[nn.Module]) -> None:
     )
 
 
+def defaults(network: type[nn.Module]) -> dict:
+    """What its constructor takes where nothing is given: name → value."""
+    taken = inspect.signature(network).parameters.values()
+    return {each.name: each.default for each in taken if each.default is not each.empty}
+
+
 def _arguments(network: type[nn.Module]) -> list[str]:
     """The names of what its constructor takes."""
     taken = inspect.signature(network).parameters.values()

@@ -247,6 +247,11 @@ def _changes(made_from: dict, state: dict) -> list[str]:
     recipes = made_from["recipe"], asdict(Recipe(**state["recipe"]))
     ours, theirs = made_from | recipes[0], state | recipes[1]
     ours["recipe"] = theirs["recipe"] = None
+    if isinstance(theirs.get("arguments"), dict):  # so had an argument of the network
+        defaults = architecture.defaults(NETWORKS[made_from["network"]])
+        theirs["arguments"] = defaults | theirs["arguments"]
+        for each in (ours, theirs):
+            each["arguments"] = sorted(map(repr, each["arguments"].items()))
     if made_from["recipe"]["schedule"] == "constant":  # else more epochs are another course
         theirs["epochs"] = ours["epochs"]
     # By their text: what a hostile file holds may not be comparable.

@@ -21,7 +21,7 @@ PIXEL_MEAN, PIXEL_STD = 72.94, 90.02  # grey levels, over the 60,000 training im
 class Split:
     """Images with their labels.
 
-    images: uint8 [N, 28, 28], 0 is background and 255 the brightest.
+    images: uint8 [N, 28, 28], 0 is white paper and 255 black ink.
     labels: int64 [N], each an index into `CLASS_NAMES`.
     source: one of `sources.SOURCES`.
     """

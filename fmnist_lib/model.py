@@ -1,4 +1,4 @@
-"""The networks: `Net`, the published one, and those of notebook 5.
+"""The networks: `Net`, the published one, and those of notebook 7.
 
 Each maps images, float [N, 1, 28, 28] as `data.as_input` makes them, to logits, float [N, 10].
 """
@@ -72,51 +72,49 @@ class BatchNormNet(Net):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(F.max_pool2d(self.bn1(self.conv1(x)), 2))
         x = F.relu(F.max_pool2d(self.bn2(self.conv2(x)), 2))
-        x = F.relu(self.bn3(self.fc1(x.flatten(1))))
-        return self.fc2(x)
+        return self.fc2(F.relu(self.bn3(self.fc1(x.flatten(1)))))
 
 
 class Block(nn.Module):
     """Two convolutions that learn what to add to their input (He et al. 2015,
-    https://arxiv.org/abs/1512.03385): [N, inputs, H, W] → [N, outputs, H / pool, W / pool]."""
+    https://arxiv.org/abs/1512.03385): [N, inputs, H, W] → [N, outputs, H / 2, W / 2].
 
-    def __init__(self, inputs: int, outputs: int, pool: int = 1):
+    shortcut: without, they are two plain convolutions, one behind the other.
+    """
+
+    def __init__(self, inputs: int, outputs: int, shortcut: bool = True):
         super().__init__()
-        self.pool = nn.MaxPool2d(pool) if pool > 1 else nn.Identity()
+        self.pool = nn.MaxPool2d(2)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)  # gives it as many channels
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False) if shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         change = F.relu(self.bn1(self.pool(self.conv1(x))))
         change = self.bn2(self.conv2(change))
-        return F.relu(self.shortcut(self.pool(x)) + change)
+        return F.relu(self.shortcut(self.pool(x)) + change if self.shortcut else change)
 
 
 @register
 class ResidualNet(nn.Module):
     """A convolution and two residual blocks, 289,130 parameters with a width of 32.
 
-    pool_early: pool right behind the first convolution of the network and of each block.
+    shortcut: whether its blocks have one.
     """
 
-    def __init__(self, width: int = 32, pool_early: bool = False):
+    def __init__(self, width: int = 32, shortcut: bool = True):
         super().__init__()
-        self.width, self.pool_early = width, pool_early
+        self.width, self.shortcut = width, shortcut
         self.conv = nn.Conv2d(1, width, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(width)
-        self.block1 = Block(width, 2 * width, pool=1 + pool_early)
-        self.block2 = Block(2 * width, 4 * width, pool=1 + pool_early)
+        self.block1 = Block(width, 2 * width, shortcut)
+        self.block2 = Block(2 * width, 4 * width, shortcut)
         self.fc = nn.Linear(4 * width, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.pool_early:
-            x = F.relu(self.bn(F.max_pool2d(self.conv(x), 2)))
-            x = self.block1(x)
-        else:
-            x = F.relu(F.max_pool2d(self.bn(self.conv(x)), 2))  # [N, width, 14, 14]
-            x = F.max_pool2d(self.block1(x), 2)  # [N, 2 · width, 7, 7]
-        x = self.block2(x).amax(dim=(2, 3))  # [N, 4 · width]
+        x = F.relu(self.bn(F.max_pool2d(self.conv(x), 2)))  # [N, width, 14, 14]
+        x = self.block2(self.block1(x))  # [N, 4 · width, 3, 3]
+        x = x.amax(dim=(2, 3))  # [N, 4 · width], from wherever in the image
         return self.fc(x)  # [N, 10]

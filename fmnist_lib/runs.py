@@ -251,7 +251,7 @@ def require_finished(runs: pd.DataFrame) -> None:
 def varied(runs: pd.DataFrame) -> list[str]:
     """The settings that differ between these runs: parameters but for the seed, device, dtype.
 
-    Of the runs of notebook 5 it is the step alone, where that is a name for all that differs.
+    Of the runs of notebook 7 it is the step alone, where that is a name for all that differs.
     """
     others = {"data", "seed", *MEASURED}
     settings = [each for each in runs if each not in others and runs[each].nunique(False) > 1]

@@ -46,7 +46,11 @@ from fmnist_lib.storage import csv, download, paths
 ROOT = Path(__file__).parent.parent
 COPIES = ROOT / "tests" / "quick_notebooks"
 QUICK = {
-    "01_explore_data": {"test_queries": 500},
+    "01_explore_data": {
+        "own_labels": str(COPIES / "own_labels.csv"),
+        "permuted_images": 150,
+        "test_queries": 500,
+    },
     "02_build_cnn": {},
     "03_train_sgd": {
         "epochs": 1,
@@ -54,8 +58,13 @@ QUICK = {
         "subset_images": 150,
         "run_folder": str(COPIES / "run"),
     },
-    "04_confusion_matrix": {"run_folder": str(COPIES / "trained")},
-    "05_train_better": {
+    "04_confusion_matrix": {
+        "run_folder": str(COPIES / "trained"),
+        "neighbour_images": 2000,
+        "occluded_images": 2,
+    },
+    "05_debug_lab": {},
+    "07_train_better": {
         "train": True,
         "epochs": 1,
         "train_images": 600,
@@ -63,7 +72,7 @@ QUICK = {
         "run_folder": str(COPIES / "better"),
     },
     "06_compare_runs": {},
-    "07_many_processes": {"train_images": 600, "batch_sizes": "75"},
+    "08_many_processes": {"train_images": 600, "batch_sizes": "75", "rounds": 2},
 }
 
 
@@ -96,11 +105,9 @@ def with_solutions_pasted(notebook):
     pasted = student.student_version(notebook)
     for source, cell in zip(notebook.cells, pasted.cells):
         lines = source.source.splitlines()
-        marks = [n for n, line in enumerate(lines) if line.strip() in (BEGIN, END)]
-        if marks:
-            begin, end = marks
-            stub = cell.source.splitlines()
-            cell.source = "\n".join(stub[:begin] + lines[begin + 1 : end] + stub[begin:])
+        without_marks = [line for line in lines if line.strip() not in (BEGIN, END)]
+        if len(without_marks) < len(lines):
+            cell.source = "\n".join(without_marks)
             cell.outputs, cell.execution_count = source.outputs, source.execution_count
     return pasted
 
@@ -332,6 +339,12 @@ def registered(monkeypatch):
     return remembered
 
 
+@pytest.fixture(scope="session")
+def published_net() -> Net:
+    """The trained network that comes with the course; nobody may change it."""
+    return checkpoints.load_model(checkpoints.shipped())[0]
+
+
 @pytest.fixture
 def displayed(monkeypatch):
     """As in a kernel: what is displayed."""
@@ -339,3 +352,30 @@ def displayed(monkeypatch):
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel="a kernel"))
     monkeypatch.setattr(IPython.display, "display", lambda data, raw: shown.append(data))
     return shown
+
+
+class Screen:
+    """What a front end would show: every display, replaced by its updates; and all of these."""
+
+    def __init__(self):
+        self.shown = []
+        self.updates = []
+
+    def display(self, content, raw=False, display_id=False):
+        self.shown.append(content)
+        place, screen = len(self.shown) - 1, self
+
+        class Handle:
+            def update(self, content, raw=False):
+                screen.shown[place] = content
+                screen.updates.append(content)
+
+        return Handle()
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """What a front end would show: its `shown` is a list with each display, as it is now."""
+    screen = Screen()
+    monkeypatch.setattr(IPython.display, "display", screen.display)
+    return screen

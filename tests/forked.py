@@ -105,7 +105,7 @@ def _die(number: int, where: str):
 DIGITS = b"handwritten digits"
 
 
-def student_joins(barrier, address, published):
+def student_joins(barrier, address, published, timeout=1):
     """What the test would monkeypatch, but in a process of its own."""
     from torchvision.datasets import FashionMNIST
 
@@ -113,7 +113,7 @@ def student_joins(barrier, address, published):
     FashionMNIST.mirrors = [address]
     download.FILES = published
     download.MNIST_FILES = dict.fromkeys(published, hashlib.md5(DIGITS).hexdigest())
-    download.TIMEOUT, download.PAUSES = 1, (0.1, 0.1, 0.2)
+    download.TIMEOUT, download.PAUSES = timeout, (0.1, 0.1, 0.2)
     synthetic.generate = partial(synthetic.generate, 100, 50)
     globals()["ready"] = barrier
 

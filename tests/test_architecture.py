@@ -147,6 +147,6 @@ def test_describing_takes_no_random_numbers():
     before = torch.get_rng_state()
     assert architecture.describe(net) == {
         "network": "ResidualNet",
-        "arguments": {"width": 4, "pool_early": False},
+        "arguments": {"width": 4, "shortcut": True},
     }
     assert torch.equal(torch.get_rng_state(), before)

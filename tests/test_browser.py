@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import nbformat
 import numpy as np
@@ -100,6 +101,31 @@ def finished(page):
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 
+@contextmanager
+def opened(lab, page, name, *sources):
+    """A notebook of these cells, run in JupyterLab: the last of them, until the end."""
+    path = COPIES / f"{name}.ipynb"
+    kernel = {"kernelspec": {"name": execute.KERNEL, "display_name": "Python"}}
+    # Five more: as many as `finished` waits for.
+    cells = [nbformat.v4.new_code_cell(source) for source in (*sources, *"12345")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    try:
+        run_all(page, lab.format(path.name))
+        finished(page)
+        yield cell_with(page, sources[-1].splitlines()[-1])
+    finally:
+        path.unlink()
+
+
+def choose_theme(page, theme):
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_text("Theme", exact=True).hover()
+    page.get_by_text(f"JupyterLab {theme}", exact=True).click()
+    page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']").wait_for(state="attached")
+    page.locator(".lm-Menu").first.wait_for(state="detached")
+    page.wait_for_timeout(300)  # the focus goes back to where it was before the menu
+
+
 def cell_with(page, text):
     return page.locator(".jp-CodeCell").filter(has=page.locator(".cm-content", has_text=text)).first
 
@@ -119,29 +145,27 @@ def test_run_all_and_play(lab, page, name):
     page.screenshot(path=SCREENSHOTS / f"{name}_played.png")
 
 
-ANSWER = """([source, target, event, key]) => new Promise(done => {
+ANSWER = """([source, target, event]) => new Promise(done => {
   const start = performance.now();
   setTimeout(() => done(null), 1000);  // an input may change nothing
   new MutationObserver((_, observer) => {
-    if (event == "pointerup" && !target.querySelector("img")) return;  // only the question so far
+    if (event == "stroke" && !target.querySelector("img")) return;  // only the question so far
     observer.disconnect();
     done(performance.now() - start);
   }).observe(target, { childList: true, subtree: true, characterData: true, attributes: true });
   if (event == "change") source.selectedIndex = (source.selectedIndex + 1) % 5;
-  if (event == "pointerup") {  // the end of a stroke: another dot
-    const pen = source.getContext("2d");
-    pen.fillStyle = "black";
-    pen.fillRect(60 + 80 * Math.random(), 60 + 80 * Math.random(), 9, 9);
-  }
-  const kind = event == "keydown" ? KeyboardEvent : Event;
-  source.dispatchEvent(new kind(event, { bubbles: true, key }));
+  if (event == "click") source = source.querySelectorAll("td")[1 + Math.floor(100 * Math.random())];
+  if (event == "input") source.value = 40 + (+source.value + 7) % 50;  // low ones refuse none
+  if (event == "stroke") {  // a dot: the pen goes down and up
+    for (const _ of "12") source.dispatchEvent(new KeyboardEvent("keydown", { key: " " }));
+  } else source.dispatchEvent(new Event(event, { bubbles: true }));
 })"""
 
 
-def note_latency(page, name, source, target, event, key=None):
+def note_latency(page, name, source, target, event):
     """Note the milliseconds from an input to a change in the page, the median of 20."""
     handles = source.element_handle(), target.element_handle()
-    times = [page.evaluate(ANSWER, [*handles, event, key]) for _ in range(20)]
+    times = [page.evaluate(ANSWER, [*handles, event]) for _ in range(20)]
     times = [milliseconds for milliseconds in times if milliseconds]
     assert times, f"{name} never answered"
     path = SCREENSHOTS / "latency.json"
@@ -153,18 +177,22 @@ def play_with_kernels(page):
     cell = cell_with(page, "play.convolution_playground")
     cell.scroll_into_view_if_needed()
     before = cell.locator("img").last.get_attribute("src")
-    number = cell.locator("input[type=number]").nth(4)
+    number = cell.locator("input[type=text]").nth(4)
     number.click()
     page.keyboard.press("Control+A")
-    page.keyboard.type("5")
+    page.keyboard.type("0,5")
     page.keyboard.press("Enter")
-    cell.locator("img[alt='feature map of your own']").wait_for(timeout=5000)
-    assert cell.locator("img").last.get_attribute("src") != before
+    # Each key is an input: the map of "0" and of "0," come before that of "0,5".
+    page.wait_for_function(
+        "([cell, before]) => [...cell.querySelectorAll('img')].at(-1).src != before",
+        arg=[cell.element_handle(), before],
+    )
+    assert cell.locator("img[alt='feature map of your own']").is_visible()
     cell.locator("select").select_option("blur")
     cell.locator("img[alt='feature map of blur']").wait_for(timeout=5000)
     assert number.input_value() == "0.12"
-    html = cell.locator(".widget-html-content").last
-    note_latency(page, "kernel", cell.locator("select"), html, "change")
+    maps = cell.locator(".fmnist", has=page.locator("img[alt^='feature map']"))
+    note_latency(page, "kernel", cell.locator("select"), maps, "change")
     handle = cell.locator(".noUi-handle").first
     box = handle.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 5)
@@ -180,27 +208,16 @@ def play_with_kernels(page):
 def play_with_confusions(page):
     cell = cell_with(page, "play.confusion_explorer")
     cell.scroll_into_view_if_needed()
-    button = cell.get_by_title("Bag called Bag")
-    count = int(button.inner_text())
-    button.click()
-    found = cell.get_by_text(f"Bag called Bag: {count} images")
-    found.wait_for(timeout=5000)
-    assert cell.locator("img[alt^='Bag called Bag']").count() == min(count, 12)
-    cell.get_by_title("Shirt called Shirt").focus()
-    page.keyboard.press("Enter")  # works without a mouse
+    bags = cell.get_by_role("gridcell", name="Bag called Bag: ")
+    count = int(bags.inner_text())
+    bags.click()
+    cell.get_by_text(f"Bag called Bag: {count:,} image").wait_for(timeout=5000)
+    assert cell.locator("img[alt^='Bag, no. ']").count() == min(count, 12)
+    cell.get_by_role("gridcell", name="Shirt called Shirt: ").click()
     cell.get_by_text(re.compile("^Shirt called Shirt: ")).wait_for(timeout=5000)
-    cell.locator(".noUi-handle").focus()
-    for _ in range(40):
-        page.keyboard.press("ArrowRight")
-    answered = cell.get_by_text(re.compile("^answered: "))
-    page.wait_for_function(
-        "element => parseFloat(element.textContent.slice(10)) < 100", arg=answered.element_handle()
-    )
-    html = cell.locator(".widget-html-content")
-    slider = cell.locator(".noUi-handle")
-    note_latency(page, "threshold", slider, html.nth(-2), "keydown", "ArrowLeft")
-    html = html.last
-    note_latency(page, "confusion", cell.locator("select").first, html, "change")
+    answered, images = cell.locator(".answered"), cell.locator(".images")
+    note_latency(page, "threshold", cell.locator("input[type=range]"), answered, "input")
+    note_latency(page, "confusion", cell.get_by_role("grid"), images, "click")
     try_your_own(page)
 
 
@@ -209,7 +226,7 @@ def try_your_own(page):
     cell.scroll_into_view_if_needed()
     answer = cell.locator(".fmnist-answer")
     upload(page, cell, "trousers.jpg", UPRIGHT["turned, with EXIF"])
-    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
+    answer.get_by_text("28 × 28, what").wait_for(timeout=5000)
     for name, content, said in (
         ("text.png", b"this is text", "text.png is no image that can be read"),
         ("empty.png", b"", "empty.png is no image that can be read"),
@@ -219,18 +236,19 @@ def try_your_own(page):
         answer.get_by_text(said).wait_for(timeout=5000)
         assert answer.locator("img").count() == 0  # of the answer before
     upload(page, cell, "large.jpg", large_photo())
-    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=20_000)
+    answer.get_by_text("28 × 28, what").wait_for(timeout=20_000)
     assert re.search("Trouser [0-9.]+%,", answer.inner_text())
     cell.get_by_role("button", name="clear").click()
-    assert answer.inner_text() == ""
+    assert answer.inner_text().strip() == ""
     canvas = cell.locator("canvas")
     draw(page, canvas, (160, 40), (160, 200), (60, 200), (60, 40))
-    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
-    assert answer.locator("img").count() == 6
-    note_latency(page, "drawing", canvas, answer, "pointerup")
+    answer.get_by_text("28 × 28, what").wait_for(timeout=5000)
+    answer.locator(".map img").wait_for(timeout=5000)
+    assert answer.locator(".steps img").count() == 5
+    note_latency(page, "drawing", canvas, answer, "stroke")
     cell.get_by_role("button", name="clear").click()
     draw(page, canvas, (60, 140), cancel=True)
-    answer.get_by_text("28 × 28", exact=True).wait_for(timeout=5000)
+    answer.get_by_text("28 × 28, what").wait_for(timeout=5000)
     page.mouse.move(canvas.bounding_box()["x"] + 200, canvas.bounding_box()["y"] + 140, steps=5)
     ink = "(canvas, x) => canvas.getContext('2d').getImageData(x, 140, 1, 1).data[0]"
     assert [canvas.evaluate(ink, x) for x in (60, 180)] == [0, 255]  # the end of the stroke, behind
@@ -302,16 +320,313 @@ def test_a_figure_is_there_when_a_notebook_is_opened_anew(lab, page):
         path.unlink()
 
 
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_twenty_tops_by_mouse_and_keys(lab, page, theme, tmp_path):
+    """The game of notebook 1, on a narrow screen in the end."""
+    sources = [
+        "from fmnist_lib import synthetic\nfrom fmnist_lib.data import Split",
+        "from fmnist_lib.lessons import game, play\n"
+        'split = Split(*synthetic.generate(600, 0)[0], "synthetic")',
+        f"play.label_tops(split, {str(tmp_path / 'own.csv')!r})",
+    ]
+    with opened(lab, page, "tops", *sources) as cell:
+        choose_theme(page, theme)
+        cell.get_by_text("1 of 20", exact=True).wait_for(timeout=20_000)
+        cell.get_by_role("button", name="Coat").click()
+        cell.get_by_text("2 of 20", exact=True).wait_for(timeout=5000)
+        page.keyboard.press("Tab")  # the focus is where it was: on Coat; behind it stands Shirt
+        for number in range(3, 6):
+            page.keyboard.press("Space")
+            cell.get_by_text(f"{number} of 20", exact=True).wait_for(timeout=5000)
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"tops_{theme}_1280.png")
+        page.keyboard.press("Control+b")  # without the list of files
+        page.set_viewport_size({"width": 375, "height": 800})
+        cell.get_by_role("button", name="undo").click()
+        cell.get_by_text("4 of 20", exact=True).wait_for(timeout=5000)
+        for name in ("T-shirt/top", "Pullover", "Coat", "Shirt", "undo", "start again"):
+            box = cell.get_by_role("button", name=name, exact=True).bounding_box()
+            assert 0 <= box["x"] and box["x"] + box["width"] <= 375, name
+        page.screenshot(path=SCREENSHOTS / f"tops_{theme}_375.png")
+        lines = (tmp_path / "own.csv").read_text().splitlines()
+        assert [line.rpartition(",")[2] for line in lines] == ["yours", "4", "6", "6"]
+
+
+EXPLORER = (
+    "from fmnist_lib import checkpoints, evaluate, synthetic\nfrom fmnist_lib.data import Split",
+    "from fmnist_lib.lessons import play\nimages, labels = synthetic.generate(600, 0)[0]\n"
+    "# Counts of up to 4 digits, as many as there can be.\n"
+    'split = Split(images.repeat(20, 1, 1), labels.repeat(20), "synthetic")',
+    "net, _ = checkpoints.load_model(checkpoints.shipped())\n"
+    "probabilities = evaluate.predict(net, images).repeat(20, 1)",
+    "play.confusion_explorer(split, probabilities)",
+)
+# Of what has to be scrolled sideways, the classes.
+TOO_WIDE = """cell => [...cell.querySelectorAll(".jp-OutputArea-output, .fmnist-board, .fmnist")]
+  .filter(each => each.scrollWidth > each.clientWidth + 1 || each.getBoundingClientRect().left < 0)
+  .map(each => `${each.className}: ${each.scrollWidth} > ${each.clientWidth}`)"""
+CUT = """table => [...table.querySelectorAll("th, [role=gridcell]")].filter(each => {
+  const [inner, outer] = [each, table.parentNode].map(part => part.getBoundingClientRect());
+  const within = inner.left >= outer.left - 1 && inner.right <= outer.right + 1
+    && inner.right <= innerWidth;
+  return !within || each.scrollWidth > each.clientWidth + 1;
+}).map(each => each.textContent)"""
+
+
+def screens(page, cell, top, name):
+    """The page in three sizes, from `top` on; in none is the cell too wide. Keeps a picture each.
+
+    Yields width and height, for what else is to be seen there.
+    """
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for width, height in ((1280, 800), (1024, 700), (390, 800)):
+        if width == 390:
+            page.keyboard.press("Control+b")  # without the list of files
+        page.set_viewport_size({"width": width, "height": height})
+        top.evaluate("top => top.scrollIntoView()")
+        assert cell.evaluate(TOO_WIDE) == []
+        yield width, height
+        page.screenshot(path=SCREENSHOTS / f"{name}_{width}.png")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_confusion_explorer_by_keys_alone(lab, page, theme):
+    """Read, walked through and used without a mouse, on screens of three sizes."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with opened(lab, page, "explorer", *EXPLORER) as cell:
+        choose_theme(page, theme)
+        grid = cell.get_by_role("grid")
+        grid.wait_for(timeout=20_000)
+        board = cell.locator(".board")
+        for width, height in screens(page, cell, board, f"explorer_{theme}"):
+            assert grid.evaluate(CUT) == []
+            table, image = grid.bounding_box(), cell.locator(".images img").first.bounding_box()
+            if width > 390:  # beside it, and in sight
+                assert image["x"] > table["x"] + table["width"]
+                assert image["y"] + image["height"] < height
+            else:
+                assert image["y"] > table["y"] + table["height"]
+        assert serious(page, ".fmnist-confusions") == []
+        walk_through_the_matrix(page, cell)
+
+
+def walk_through_the_matrix(page, cell):
+    focused, chosen = cell.locator(":focus"), cell.locator("[aria-selected=true]")
+    cell.locator("[role=gridcell][tabindex='0']").focus()
+    page.keyboard.press("Tab")
+    assert focused.get_attribute("type") == "range"  # the matrix is one stop
+    page.keyboard.press("Shift+Tab")
+    assert focused.get_attribute("role") == "gridcell"
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")  # there is nothing: it stays
+    assert focused.get_attribute("aria-label").startswith("T-shirt/top called T-shirt/top: ")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    label = focused.get_attribute("aria-label")
+    assert label.startswith("Trouser called Bag: ")
+    assert cell.locator("[role=gridcell][tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    cell.get_by_text(re.compile("^Trouser called Bag: ")).wait_for(timeout=5000)
+    announced = cell.locator("[aria-live=polite]").all_inner_texts()
+    assert announced[-1].startswith("Trouser called Bag: ")
+    assert chosen.count() == 1 and chosen.get_attribute("aria-label") == label
+    page.keyboard.press("ArrowLeft")  # walks on, and chooses nothing
+    assert page.locator(".jp-Cell.jp-mod-selected").count() == 1  # JupyterLab stays where it is
+    assert cell.evaluate("cell => cell.contains(document.activeElement)")
+    assert chosen.get_attribute("aria-label") == label
+    page.keyboard.press("Tab")
+    counts = cell.locator("[role=gridcell]")
+    assert sum(map(int, counts.all_inner_texts())) == 12_000
+    page.keyboard.press("End")
+    cell.get_by_text(re.compile("^The confidence is 99% or more for |^No confidence is")).wait_for()
+    answered = cell.locator(".answered").inner_text()
+    said = re.search(r"for ([0-9,]+) of 12,000", answered)
+    assert (
+        sum(map(int, counts.all_inner_texts()))
+        == (int(said[1].replace(",", "")) if said else 0)
+        < 12_000
+    )
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_your_own_by_keys_alone(lab, page, theme, tmp_path):
+    sources = [
+        "from fmnist_lib import checkpoints, synthetic\nfrom fmnist_lib.lessons import play",
+        "net, _ = checkpoints.load_model(checkpoints.shipped())\n"
+        "images, _ = synthetic.generate(10, 0)[0]",
+        f"play.try_your_own(net, images[0], {str(tmp_path / 'mine')!r})",
+    ]
+    with opened(lab, page, "own", *sources) as cell:
+        choose_theme(page, theme)
+        draw_and_keep(page, cell, tmp_path / "mine")
+        lay_a_photo(page, cell)
+        list(screens(page, cell, cell.locator(".board"), f"own_{theme}"))
+        assert serious(page, ".fmnist-own") == []
+        press(page, cell, "clear")
+        assert cell.locator(".said").inner_text() == cell.locator(".steps").inner_text() == ""
+        assert cell.locator(".hint").is_visible() and cell.locator(".gallery img").count() == 1
+        press(page, cell, "take back the last")
+        cell.locator(".gallery img").wait_for(state="detached")
+
+
+def press(page, cell, name):
+    cell.get_by_role("button", name=name, exact=True).focus()
+    page.keyboard.press("Enter")
+
+
+def keys(page, *counts):
+    """Press keys, each so often: ("ArrowUp", 3)."""
+    for key, count in counts:
+        for _ in range(count):
+            page.keyboard.press(key)
+
+
+def draw_and_keep(page, cell, folder):
+    """A stroke is drawn, taken back, drawn anew with another pen, and kept."""
+    steps, said = cell.locator(".steps"), cell.locator(".said")
+    stroke = ("ArrowUp", 8), (" ", 1), ("ArrowDown", 14), (" ", 1)
+    canvas = cell.locator("canvas")
+    canvas.focus()
+    keys(page, *stroke)
+    steps.get_by_text("28 × 28, what").wait_for(timeout=5000)
+    thin = said.inner_text()
+    press(page, cell, "undo")
+    assert said.inner_text() == steps.inner_text() == "" and cell.locator(".hint").is_visible()
+    cell.get_by_role("slider", name="pen").focus()
+    page.keyboard.press("End")
+    canvas.focus()
+    keys(page, ("ArrowUp", 6), (" ", 1), ("ArrowDown", 14), (" ", 1))
+    steps.get_by_text("28 × 28, what").wait_for(timeout=5000)
+    assert said.inner_text() != thin
+    assert cell.get_by_role("button", name="keep it").is_disabled()  # as what?
+    cell.get_by_label("It is:").focus()
+    keys(page, ("ArrowDown", 4))
+    press(page, cell, "keep it")
+    cell.get_by_text("of your images were recognised").wait_for(timeout=5000)
+    assert not cell.get_by_role("button", name="keep it").is_visible()
+    assert sorted(path.name for path in folder.iterdir()) == ["001.png", "images.csv"]
+    assert "001.png,Dress," in (folder / "images.csv").read_text()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_other_widgets_can_be_read(lab, page, theme, tmp_path):
+    """Tops, steps and bowl in one notebook, on a wide and on a narrow screen, one of them used."""
+    sources = [
+        "import torch\nfrom fmnist_lib import synthetic\nfrom fmnist_lib.data import Split",
+        "from fmnist_lib.lessons import play\n"
+        'split = Split(*synthetic.generate(600, 0)[0], "synthetic")',
+        f"play.label_tops(split, {str(tmp_path / 'own.csv')!r})",
+        "play.convolution_steps(torch.eye(5) * 9, torch.tensor([[-1.0, 0, 1]] * 3))",
+        "def walk(rate, momentum):\n"
+        "    steps = torch.arange(40.0)[:, None]\n"
+        "    return torch.tensor([-9.0, 1]) * (1 - rate * torch.tensor([1.0, 10])) ** steps\n"
+        "play.bowl(walk)",
+    ]
+    with opened(lab, page, "others", *sources) as bowl:
+        choose_theme(page, theme)
+        for width in (1280, 390):
+            if width == 390:
+                page.keyboard.press("Control+b")  # without the list of files
+            page.set_viewport_size({"width": width, "height": 800})
+            for number, source in enumerate(sources[2:]):
+                cell = cell_with(page, source.splitlines()[-1])
+                cell.scroll_into_view_if_needed()
+                cell.locator(".fmnist").first.evaluate("shown => shown.scrollIntoView()")
+                page.screenshot(path=SCREENSHOTS / f"other_{number}_{theme}_{width}.png")
+                assert cell.evaluate(TOO_WIDE) == []
+        assert serious(page, ".fmnist") == []
+        bowl.locator(".noUi-handle").first.focus()
+        keys(page, ("ArrowRight", 6))
+        bowl.get_by_text("it leaves the bowl").wait_for(timeout=5000)
+
+
+CHANGED = "before => (document.querySelector('.steps [alt=photo]')?.src ?? before) != before"
+
+
+def lay_a_photo(page, cell):
+    """A photo takes the place of the drawing, and is cut out, turned and inverted."""
+    steps = cell.locator(".steps")
+    with page.expect_file_chooser() as chooser:
+        press(page, cell, "photo …")
+    content = saved(garment(background="#96785a"))
+    chooser.value.set_files({"name": "a.png", "mimeType": "image/png", "buffer": content})
+    steps.get_by_text("inverted: the garment is brighter").wait_for(timeout=5000)
+    assert (
+        not cell.get_by_role("slider", name="pen").is_visible()
+        and not cell.locator(".hint").is_visible()
+    )
+    first = steps.locator("img").first
+    whole = first.get_attribute("src")
+    undo = cell.get_by_role("button", name="undo")
+    assert undo.is_disabled()
+    cell.locator("canvas").focus()
+    keys(page, ("ArrowUp", 28), ("ArrowLeft", 28), (" ", 1), ("ArrowDown", 28), ("ArrowRight", 21))
+    page.keyboard.press(" ")
+    page.wait_for_function(CHANGED, arg=whole)
+    press(page, cell, "turn by 90°")
+    press(page, cell, "invert")
+    steps.get_by_text("not inverted: the garment").wait_for(timeout=5000)
+    invert = cell.get_by_role("button", name="invert")
+    assert invert.get_attribute("aria-pressed") == "true"
+    for _ in range(3):
+        press(page, cell, "undo")
+    steps.get_by_text("28 × 28, what").wait_for(timeout=5000)
+    assert undo.is_disabled() and first.get_attribute("src") == whole
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_kernels_by_keys_alone(lab, page, theme):
+    sources = [
+        "from fmnist_lib import synthetic\nfrom fmnist_lib.data import Split",
+        "from fmnist_lib.lessons import play\n"
+        'split = Split(*synthetic.generate(600, 0)[0], "synthetic")',
+        "import torch\nlearned = torch.linspace(-1.25, 1.25, 25).reshape(1, 5, 5)",
+        "play.convolution_playground(split, learned)",
+    ]
+    with opened(lab, page, "kernels", *sources) as cell:
+        choose_theme(page, theme)
+        cell.locator("input[type=text][title='row 2, column 2']").focus()
+        page.keyboard.press("Control+A")
+        page.keyboard.type("0,5")
+        cell.get_by_text("kernel, sum 0.50").wait_for(timeout=5000)
+        cell.get_by_label("step by step").focus()
+        page.keyboard.press("Space")
+        cell.get_by_text("= products, their sum:").wait_for(timeout=5000)
+        press(page, cell, "step ▶")
+        framed = cell.locator("img[alt='feature map of your own']").get_attribute("src")
+        cell.locator(".noUi-handle").last.focus()
+        keys(page, ("ArrowRight", 3))
+        page.wait_for_function(
+            "before => document.querySelector(`[alt='feature map of your own']`).src != before",
+            arg=framed,
+        )
+        list(screens(page, cell, cell.locator("select"), f"kernels_{theme}"))
+        cell.locator("select").select_option("learned, no. 0")
+        cell.locator("input[title='row 5, column 5']").wait_for(timeout=5000)
+        assert cell.evaluate(TOO_WIDE) == []
+        page.screenshot(path=SCREENSHOTS / f"kernels_{theme}_learned.png")
+        assert serious(page, ".fmnist") == []
+
+
+def serious(page, selector):
+    """What axe finds serious or worse in a part of the page."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context=selector).response["violations"]
+    return [
+        (rule["id"], node["html"][:200], node["failureSummary"])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
 def test_a_question_is_answered_by_a_click(lab, page):
-    sources = ["from fmnist_lib.lessons import quiz", 'quiz.check("balance", ...)', *"12345"]
-    path = COPIES / "clicked.ipynb"
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": execute.KERNEL, "display_name": "Python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-    try:
-        run_all(page, lab.format(path.name))
-        finished(page)
-        cell = cell_with(page, "quiz.check")
+    sources = ["from fmnist_lib.lessons import quiz", 'quiz.check("balance", ...)']
+    with opened(lab, page, "clicked", *sources) as cell:
         cell.get_by_text("Not answered yet.").wait_for(timeout=20_000)
         for letter in "abc":
             cell.get_by_role("button", name=letter, exact=True).click()
@@ -325,8 +640,6 @@ def test_a_question_is_answered_by_a_click(lab, page):
         cell.get_by_text("Right.").wait_for(timeout=5000)
         SCREENSHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SCREENSHOTS / "clicked.png")
-    finally:
-        path.unlink()
 
 
 def test_stopping_a_training(lab, page, tmp_path):
@@ -354,5 +667,8 @@ def test_stopping_a_training(lab, page, tmp_path):
         history = checkpoints.read(tmp_path / "checkpoint.pt")["history"]
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert len(history) == len(metrics["history"]) == done
+        assert metrics["test_accuracy"] is None  # as the training can go on
+        said = f"Stopped after epoch {done} of 25, so the test set stays closed"
+        assert cell_with(page, "play.was_stopped").get_by_text(said).is_visible()
     finally:
         path.unlink()

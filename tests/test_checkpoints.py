@@ -151,7 +151,7 @@ def test_checkpoint_of_another_network(drawn, path):
     with pytest.raises(CourseError, match="network 'LeNet5'; known are Net, RawNet, BatchNormNet"):
         checkpoints.load_model(path)
 
-    torch.save(state | {"arguments": {"width": 8, "pool_early": False}}, path)
+    torch.save(state | {"arguments": {"width": 8, "shortcut": False}}, path)
     with pytest.raises(CourseError, match="Net can't be built with the arguments in .*'width'"):
         checkpoints.load_model(path)
 
@@ -349,10 +349,27 @@ def test_a_folder_is_no_checkpoint(drawn, tmp_path, monkeypatch, name):
         fit(new_net(), drawn, name, epochs=1)
 
 
+def test_a_checkpoint_from_before_an_argument_was_added_goes_on(drawn, path):
+    list(fit(ResidualNet(width=4), drawn, path, epochs=1))
+    state = torch.load(path)
+    del state["arguments"]["shortcut"]  # which is True where nothing is said
+    torch.save(state, path)
+    assert len(list(fit(ResidualNet(width=4), drawn, path, epochs=2, resume=True))) == 2
+    torch.save(state, path)
+    for names in ({1: 2}, {"depth": 3}):  # that nobody has asked for
+        torch.save(state | {"arguments": state["arguments"] | names}, path)
+        with pytest.raises(CourseError, match=r"made from something else \(arguments\)"):
+            list(fit(ResidualNet(width=4), drawn, path, epochs=2, resume=True))
+    torch.save(state, path)
+    other = ResidualNet(width=4, shortcut=False)
+    with pytest.raises(CourseError, match="made from something else"):
+        list(fit(other, drawn, path, epochs=2, resume=True))
+
+
 def test_a_residual_net_of_another_width(drawn, path):
     (epoch,) = fit(ResidualNet(width=8), drawn, path, epochs=1)
     net, state = checkpoints.load_model(path)
-    assert net.width == 8 and state["arguments"] == {"width": 8, "pool_early": False}
+    assert net.width == 8 and state["arguments"]["width"] == 8
     assert train.measure(net, drawn[1])[1] == epoch.validation_accuracy
 
 

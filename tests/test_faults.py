@@ -113,7 +113,9 @@ STUDENTS = 30
 def thirty_load(root, serve, source="zalando"):
     (root / "FashionMNIST").mkdir(parents=True)
     serve.wait = 0.8 if serve.fault else 0
-    given = (FORKS.Barrier(STUDENTS), serve.address, download.FILES)
+    # Thirty processes on a busy machine: a server that is only slow is not to be given up.
+    timeout = 1 if serve.fault == "hangs" else 20
+    given = (FORKS.Barrier(STUDENTS), serve.address, download.FILES, timeout)
     with FORKS.Pool(STUDENTS, student_joins, given) as pool:
         return pool.starmap(student_loads, [(root, source)] * STUDENTS, chunksize=1)
 
@@ -148,7 +150,8 @@ def test_thirty_processes_fetch_the_files_once(serve, tmp_path, drawn, fault):
 def test_thirty_processes_and_a_server_that_has_nothing(serve, tmp_path, fault, message, asked):
     serve.fault = fault
     answers = thirty_load(tmp_path / "new", serve)
-    assert all(message in answer and "FMNIST_DATA" in answer for answer in answers)
+    wrong = [each for each in answers if message not in each or "FMNIST_DATA" not in each]
+    assert wrong == []
     assert whole_files(tmp_path / "new") == []
     assert len(serve.requests) < 5 * asked  # a few may come late, but not all thirty in turn
 
@@ -156,7 +159,7 @@ def test_thirty_processes_and_a_server_that_has_nothing(serve, tmp_path, fault, 
 def test_thirty_processes_go_on_with_the_stand_in(serve, tmp_path):
     serve.fault = "hangs"
     answers = thirty_load(tmp_path / "new", serve, "auto")
-    assert {answer[0] for answer in answers} == {"synthetic"}
+    assert [answer for answer in answers if answer[0] != "synthetic"] == []
 
 
 def test_a_download_that_was_killed_is_begun_again(serve, tmp_path, drawn):

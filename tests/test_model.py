@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import own_network
 
 from fmnist_lib import model
@@ -68,23 +69,25 @@ def test_without_normalisation_batch_norm_net_is_net():
 
 
 def test_a_block_adds_to_its_input():
-    block, x = Block(4, 6).eval(), torch.rand(2, 4, 5, 5)
+    block, x = Block(4, 6).eval(), torch.rand(2, 4, 14, 14)
     torch.nn.init.zeros_(block.conv2.weight)  # nothing to add
-    assert torch.allclose(block(x), block.shortcut(x).relu())
+    assert torch.allclose(block(x), block.shortcut(F.max_pool2d(x, 2)).relu())
+
+
+def test_a_block_without_a_shortcut_has_nothing_to_add_to():
+    block, x = Block(4, 6, shortcut=False).eval(), torch.rand(2, 4, 14, 14)
+    assert block(x).shape == Block(4, 6)(x).shape == (2, 6, 7, 7)
+    torch.nn.init.zeros_(block.conv2.weight)
+    assert not block(x).any()
+    twins = [ResidualNet(shortcut=shortcut) for shortcut in (True, False)]
+    sizes = [sum(weights.numel() for weights in net.parameters()) for net in twins]
+    assert sizes == [289_130, 289_130 - 32 * 64 - 64 * 128]  # the 1 × 1 convolutions
+    assert twins[1](torch.rand(2, 1, 28, 28)).shape == (2, 10)
 
 
 def test_width_of_a_residual_net():
     net = ResidualNet(width=8)
     assert net(torch.rand(2, 1, 28, 28)).shape == (2, 10) and net.fc.in_features == 32
-
-
-def test_pooling_early_changes_sizes_and_no_weights():
-    late, early = ResidualNet(width=8).eval(), ResidualNet(width=8, pool_early=True).eval()
-    early.load_state_dict(late.state_dict())
-    x = torch.rand(2, 1, 28, 28)
-    assert early(x).shape == late(x).shape == (2, 10)
-    assert not torch.allclose(early(x), late(x))
-    assert Block(4, 6, pool=2)(torch.rand(2, 4, 14, 14)).shape == (2, 6, 7, 7)
 
 
 def test_networks_are_built_by_name():

@@ -1,5 +1,6 @@
 """The files that install the course agree with each other."""
 
+import contextlib
 import json
 import os
 import re
@@ -75,24 +76,33 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
         env=os.environ | {"JUPYTER_RUNTIME_DIR": str(runtime)}, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while not (said := list(runtime.glob("jpserver-*.json"))) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        said = json.loads(said[0].read_text())
+        said = announced(runtime)
         assert len(said["token"]) >= 40 and not said["password"]
         for token, status in (("", 403), (said["token"], 200)):
             assert get(f"{said['url']}api/contents?token={token}") == status
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        own = {line[1] for line in lines if line[3] == "0A" and line[9] in sockets(server.pid)}
+        of_server = sockets(server.pid)
+        own = {line[1] for line in lines if line[3] == "0A" and line[9] in of_server}
         assert f"0100007F:{said['port']:04X}" in own  # 127.0.0.1, little-endian
         assert {address.partition(":")[0] for address in own} == {"0100007F"}
-        assert not sockets(server.pid) & {
+        assert not of_server & {
             line.split()[9] for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]
             if not line.split()[1].startswith("0" * 24 + "01000000") and line.split()[3] == "0A"
         }  # fmt: skip
     finally:
         server.terminate()
         server.wait(20)
+
+
+def announced(runtime):
+    """What a server writes about itself, once it is whole."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for file in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(json.JSONDecodeError):  # half of it is there
+                return json.loads(file.read_text())
+        time.sleep(0.2)
+    pytest.fail("no server within a minute")
 
 
 def get(url):
@@ -104,5 +114,8 @@ def get(url):
 
 def sockets(pid):
     """The numbers of a process's sockets."""
-    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    links = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the process closed it in between
+            links.add(os.readlink(link))
     return {link[8:-1] for link in links if link.startswith("socket:[")}

@@ -24,7 +24,17 @@ FLOORS = (
     ("synthetic",),
     ("sources",),
     ("data",),
-    ("model", "recipe", "history", "images", "device", "evaluate", "confidence", "distributed"),
+    (
+        "model",
+        "recipe",
+        "history",
+        "images",
+        "device",
+        "evaluate",
+        "confidence",
+        "comparison",
+        "distributed",
+    ),  # fmt: skip
     ("architecture",),
     ("checkpoints",),
     ("train",),
@@ -134,7 +144,7 @@ PLANTED = {
     ),
     "upwards, by name alone": (
         "data.py", "from importlib import import_module\n"
-        "import_module('fmnist_lib.lessons.play')", "line 2: imports lessons.play, which"
+        "import_module('fmnist_lib.lessons.play')", "line 2: imports lessons.play.__init__"
     ),
     "upwards, by Python's own": ("data.py", "__import__('fmnist_lib.runs')", "1: imports runs, w"),
     "upwards, as an attribute": (
@@ -193,6 +203,13 @@ def test_every_folder_of_the_package_is_installed():
     folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("__init__.py")}
     named = project["tool"]["setuptools"]["packages"]
     assert sorted(named) == sorted(".".join(folder.parts) for folder in folders)
+
+
+def test_every_other_file_of_the_package_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"][PACKAGE.name]
+    others = [path for path in PACKAGE.rglob("*.*") if path.suffix not in (".py", ".pyc")]
+    assert [path for path in others if not any(map(path.match, patterns))] == []
 
 
 # ------------------------------------------------------------------------------------ lengths

@@ -107,11 +107,17 @@ def csv(folder) -> None:
 @click.option(
     "--out", type=FOLDER, default="my_notebooks", show_default=True, help="what is there is kept"
 )
-def student(out) -> None:
-    """Write the notebooks as students get them, without solutions."""
+@click.option(
+    "--with-outputs", is_flag=True, help="with the stored ones, which answer each Predict"
+)
+@click.option(
+    "--fresh", metavar="NAME", help="only another copy of this, such as 03, beside the old"
+)
+def student(out, with_outputs, fresh) -> None:
+    """Write the notebooks as students get them, without solutions and outputs."""
     from fmnist_lib.course.student import write_student_notebooks
 
-    write_student_notebooks(out)
+    write_student_notebooks(out, with_outputs, fresh)
 
 
 @fmnist.command()

@@ -15,7 +15,7 @@ from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons.parameters import check, unknown
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import project_root
+from fmnist_lib.storage.paths import is_file, project_root
 
 KERNEL = "python3"
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only. And
@@ -40,6 +40,17 @@ def named(paths: list[Path], part: str) -> list[Path]:
         names = ", ".join(path.stem for path in paths)
         raise CourseError(f"No notebook has {part!r} in its name. There are: {names}.")
     return found
+
+
+def linked_pages(path: Path, notebook: nbformat.NotebookNode) -> list[Path]:
+    """The pages of Markdown beside a notebook that it links: they go where it goes.
+
+    The README there is for teachers, and is none of them.
+    """
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    names = dict.fromkeys(re.findall(r"\]\((\w+\.md)\)", text))
+    pages = [path.with_name(name) for name in names if name != "README.md"]
+    return [page for page in pages if is_file(page)]
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
 from fmnist_lib.course import printing, student
-from fmnist_lib.course.execute import named, notebooks, read_notebook
+from fmnist_lib.course.execute import linked_pages, named, notebooks, read_notebook
 from fmnist_lib.course.printing import Printer
 from fmnist_lib.course.solutions import leaks, without_solution
 from fmnist_lib.course.student import student_version
@@ -44,9 +45,9 @@ LINE = '<div class="answer-line"></div>\n'  # to write on, in print
 # ---------------------------------------------------------------------- what goes into a page
 
 
-NOTES = {  # of notebooks/README.md, and the heading in front of which each of them stands
+NOTES = {  # of notebooks/README.md, and how a line of the cell behind each of them begins
     "Aim": None,  # behind the first cell
-    "Where students get stuck": "## Exercises",
+    "Where students get stuck": "**Exercise 1",
     "Usual misconceptions": "## Quiz",
     "Ask": "## Recap",
 }
@@ -64,13 +65,13 @@ def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
         re.findall(r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S)
     )
     instructor = copy.deepcopy(notebook)
-    for kind, heading in NOTES.items():
+    for kind, line in NOTES.items():
         starts = [
             place
             for place, cell in enumerate(instructor.cells)
-            if heading and cell.source.startswith(heading)
+            if line and f"\n{line}" in f"\n{cell.source}"
         ] or [1]
-        if kind not in notes or (heading and starts == [1]):
+        if kind not in notes or (line and starts == [1]):
             raise CourseError(f"Notebook {number} has no note {kind!r} or no section for it.")
         note = f"> **For the teacher. {kind}:** {' '.join(notes[kind].split())}"
         instructor.cells.insert(starts[0], new_markdown_cell(note))
@@ -96,7 +97,7 @@ def _gate(source: NotebookNode, handout: str, name: str) -> None:
 class Handout:
     """One file of a build."""
 
-    path: Path  # of the notebook
+    path: Path  # of the notebook, or of a page of Markdown that one links
     audience: str  # slides are shown to students, so they have no solutions
     form: str
     blank: bool
@@ -144,6 +145,7 @@ def build(
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise CourseError(f'{missing[0]} is not installed: pip install -e ".[handouts]"')
     sources = named(notebooks(), only)
+    read = {path: read_notebook(path) for path in sources}
     wanted = []
     for path in sources:
         for audience in audiences:
@@ -151,8 +153,9 @@ def build(
             wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
             wanted.append(Handout(path, "student", "slides", blank))
-    read = {path: read_notebook(path) for path in sources}
-    of_students = {one.path for one in wanted if one.audience == "student"}
+    pages = dict.fromkeys(page for path in sources for page in linked_pages(path, read[path]))
+    wanted += _of_pages(pages, wanted)
+    of_students = {one.path for one in wanted if one.audience == "student"} & set(sources)
     versions = {path: student_version(notebook, blank, path.name)  # which refuses what it must
                 for path, notebook in read.items() if path in of_students}  # fmt: skip
     atomic.make_folder(out)
@@ -167,11 +170,33 @@ def build(
             if mark and built.get(one.name) == mark:
                 continue
             bar.set_postfix_str(one.name)
-            _make(one, out, printer, read[one.path], versions.get(one.path))
+            if one.path in read:
+                _make(one, out, printer, read[one.path], versions.get(one.path))
+            else:
+                _make_page(one, out)
             built[one.name] = one.mark(out, printer)
             atomic.write_text(out / BUILT, json.dumps(built, indent=1))
     _write_zip(out, wanted)
     return _write_index(out, wanted)
+
+
+def _of_pages(pages: Iterable[Path], wanted: list[Handout]) -> list[Handout]:
+    """The handouts of pages, wherever the notebooks of a build go: HTML but beside .ipynb."""
+    forms = {"ipynb": "md", "slides": "slides"}
+    places = dict.fromkeys((one.audience, forms.get(one.form, "html")) for one in wanted)
+    return [Handout(page, *place, blank=False) for page in pages for place in places]
+
+
+def _make_page(handout: Handout, out: Path) -> None:
+    """Copy a page of Markdown, or make HTML of it, which the slides link, too."""
+    target, text = out / handout.name, handout.path.read_text(encoding="utf-8")
+    if handout.form == "md":
+        atomic.write_text(target, text)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch, "page.html")
+        _pandoc(new_notebook(cells=[new_markdown_cell(text)]), made, handout.path.stem)
+        _replace(made, target)
 
 
 def _read_built(out: Path) -> dict[str, str]:
@@ -217,7 +242,7 @@ def _paper(version: NotebookNode, audience: str) -> NotebookNode:
     for cell in cells:
         paper.cells.append(cell)
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
+            cell.source = re.sub(r"\]\((\w+)\.(ipynb|md)\)", r"](\1.html)", cell.source)
         if audience == "student" and "**Predict:**" in cell.source:
             paper.cells.append(new_markdown_cell(LINE))
         elif audience == "student" and "exercise" in cell.metadata.get("tags", []):
@@ -302,6 +327,10 @@ def _write_index(out: Path, wanted: list[Handout]) -> Path:
     for path in dict.fromkeys(one.path for one in wanted):
         files = [Path(one.name) for one in wanted if one.path == path]
         links = [f"[{file.parent.name}, {file.suffix[1:]}]({file.as_posix()})" for file in files]
+        if path.suffix == ".md":
+            heading = re.search(r"^# (.+)", path.read_text(encoding="utf-8"), flags=re.M)
+            parts.append(f"## {heading[1] if heading else path.stem}\n\n{' · '.join(links)}")
+            continue
         first = without_solution(read_notebook(path).cells[0].source)
         title = re.search(r"^# (.+)|\Z", first, flags=re.M)[1] or path.stem
         aims = "\n".join(re.findall(r"^- .+", first, flags=re.M))

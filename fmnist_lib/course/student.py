@@ -8,7 +8,7 @@ import unicodedata
 import warnings
 from contextlib import suppress
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.execute import linked_pages, named, notebooks, read_notebook
 from fmnist_lib.course.solutions import BEGIN, END, leaks, parted, shown_by, texts_of
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
@@ -53,15 +53,18 @@ def student_version(
     for number, cell in enumerate(student.cells, start=1):
         cell.metadata = _only(cell.metadata, OF_CELL)
         try:
-            _strip(cell, blank, checks)
+            _strip(cell, checks)
         except CourseError as error:
             raise CourseError(f"{name}, cell {number}: {error}") from error
     if found := leaks(notebook, student):
         raise CourseError(f"{name} would hold a line of a solution for students: {found[0]!r}.")
+    for cell in student.cells if blank else ():  # only now: the outputs have to pass as well
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     return student
 
 
-def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
+def _strip(cell: NotebookNode, checks: set[str]) -> None:
     """Take the solution out of a cell, in place, with all that could show it.
 
     checks: see `_names_of_checks`.
@@ -91,7 +94,7 @@ def _strip(cell: NotebookNode, blank: bool, checks: set[str]) -> None:
             named = cell.attachments.items()
             cell.attachments = {name: each for name, each in named if _shows(stub, name)}
     if is_code:
-        if blank or marked:
+        if marked:
             cell.outputs, cell.execution_count = [], None
         for output in cell.outputs:
             if "metadata" in output:  # as of a picture: the text for those who can't see it
@@ -230,18 +233,48 @@ def _uses(code: str, names: set[str]) -> bool:
     return False
 
 
-def write_student_notebooks(folder: str | Path) -> Path:
-    """Write every notebook as students get it; one that is there already is kept as it is.
+def write_student_notebooks(
+    folder: str | Path, with_outputs: bool = False, fresh: str | None = None
+) -> Path:
+    """Write every notebook as students get it, with the pages that it links.
 
-    folder: counted from the project when it is relative. Returns it. Raises CourseError, before
-    anything is written, when one of them would hold a solution.
+    What is there already is kept as it is. The notebooks have no outputs, which would answer each
+    "Predict" before its cell is run.
+
+    folder: counted from the project when it is relative. with_outputs: keep the outputs that hide
+    no solution. fresh: part of a notebook's name; of this one alone another copy is written beside
+    those that are there, under the next free name. Returns the folder. Raises CourseError, before
+    anything is written, when one of the notebooks would hold a solution, or `fresh` is in the name
+    of none or of several.
     """
     folder = in_project(folder)
-    versions = {path.name: student_version(read_notebook(path), name=path.name)
-                for path in notebooks()}  # fmt: skip
-    for name, version in versions.items():
-        there = is_file(folder / name)
-        if not there:
-            atomic.write_text(folder / name, nbformat.writes(version))
-        print(f"{'kept   ' if there else 'written'}  {folder / name}")
+    sources = notebooks() if fresh is None else [_only_one(named(notebooks(), fresh), fresh)]
+    texts = {}
+    for path in sources:
+        notebook = read_notebook(path)
+        name = path.name if fresh is None else _free_name(folder, path)
+        version = student_version(notebook, blank=not with_outputs, name=path.name)
+        texts[name] = nbformat.writes(version)
+        for page in linked_pages(path, notebook):
+            texts[page.name] = page.read_text(encoding="utf-8")
+    kept = [name for name in texts if is_file(folder / name)]
+    for name, text in texts.items():
+        if name not in kept:
+            atomic.write_text(folder / name, text)
+        print(f"{'kept   ' if name in kept else 'written'}  {folder / name}")
+    if kept and fresh is None:
+        print("For a fresh copy of one beside it, such as of 03: fmnist student --fresh 03")
     return folder
+
+
+def _only_one(paths: list[Path], part: str) -> Path:
+    if len(paths) > 1:
+        names = ", ".join(path.stem for path in paths)
+        raise CourseError(f"{part!r} is in several names: {names}. Give more of one of them.")
+    return paths[0]
+
+
+def _free_name(folder: Path, path: Path) -> str:
+    """The name of a notebook, or with the first number behind it that is not taken: "…_2.ipynb"."""
+    names = (f"{path.stem}_{number}{path.suffix}" for number in count(2))
+    return next(name for name in chain([path.name], names) if not (folder / name).exists())

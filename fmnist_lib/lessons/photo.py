@@ -1,19 +1,21 @@
 """From a photo of a garment to an image as Fashion-MNIST has them, step by step.
 
 The steps follow those by which the data set was made from shop photos
-(https://github.com/zalandoresearch/fashion-mnist): grey, dark background, trimmed, longest side 28
+(https://github.com/zalandoresearch/fashion-mnist): grey, inverted, trimmed, longest side 28
 pixels, centred. A photo differs from a shop's all the same; take an answer with care.
 """
 
 import io
 import struct
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.Image import Transpose
 from torch import Tensor, nn
 
 from fmnist_lib.errors import CourseError
@@ -23,6 +25,11 @@ SIDE = 28
 LARGEST = 1000  # pixels of the longer side to which a photo is reduced before anything else
 PIXELS_AT_MOST = 100_000_000  # a file may claim more than a memory holds
 BACKGROUND = 40  # grey levels from the background that still count as background
+# Clockwise by so many times 90°; Pillow counts the other way.
+QUARTERS = dict(zip((1, 2, 3), (Transpose.ROTATE_270, Transpose.ROTATE_180, Transpose.ROTATE_90)))
+ADVICE = (
+    "Let the garment fill the picture, before a plain background that is much lighter or darker."
+)
 SPECK = 0.05  # of the photo's longer side; what is smaller is dust on the picture and no garment
 
 
@@ -74,26 +81,48 @@ def open_photo(source: str | Path | bytes, name: str = "") -> Image.Image:
     return Image.alpha_composite(ground, photo).convert("RGB")
 
 
-def prepare(photo: Image.Image, name: str = "the photo") -> dict[str, np.ndarray]:
-    """The steps from a photo to uint8 [28, 28], by name; the last one, "28 × 28", is the result.
+def edited(photo: Image.Image, turns: int = 0, crop: Sequence[float] = (0, 0, 1, 1)) -> Image.Image:
+    """The photo turned clockwise by `turns` times 90°, and a rectangle cut out of it then.
 
-    Each is uint8 [H, W], or [H, W, 3] while it has colours. In the last three 0 is background, as
-    in the data set. name: what to call it in a message. Raises CourseError when there is nothing
-    to see, or it is so thin or small that nothing would be left of it.
+    crop: its left, upper, right and lower edge as shares of width and height, each from 0 to 1.
+    Raises CourseError when that is no pixel.
     """
+    turned = photo.transpose(QUARTERS[turns % 4]) if turns % 4 else photo
+    width, height = turned.size
+    left, upper, right, lower = (
+        round(share * side) for share, side in zip(crop, (width, height, width, height))
+    )
+    if not (0 <= left < right <= width and 0 <= upper < lower <= height):
+        raise CourseError("What is cut out of the photo has no pixel. Mark a larger part of it.")
+    return turned.crop((left, upper, right, lower))
+
+
+def steps(
+    photo: Image.Image, name: str = "the photo", other_way: bool = False, advice: str = ADVICE
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The steps from a photo to uint8 [28, 28], one by one, each with its name.
+
+    Each is uint8 [H, W], or [H, W, 3] while it has colours. A garment that is darker than its
+    background is inverted: from there on 0 is background, as in the data set. other_way: do the
+    opposite. name: what to call it in a message. advice: the end of that. Raises CourseError
+    behind the last step that could be made, when there is nothing to see, or it is so thin or small
+    that nothing would be left of it.
+    """
+    yield "photo", np.asarray(photo)
     grey = np.asarray(ImageOps.grayscale(photo))
+    yield "grey", grey
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = int(np.median(border))
-    bright = background > 127
-    inverted = 255 - grey if bright else grey
-    level = 255 - background if bright else background
+    invert = _is_darker(grey.astype(int) - background, background) != other_way
+    inverted = 255 - grey if invert else grey
+    level = 255 - background if invert else background
+    yield "inverted" if invert else "not inverted", inverted
     clean = np.where(np.abs(inverted.astype(int) - level) <= BACKGROUND, 0, inverted)
     clean = clean.astype(np.uint8)
     rows, columns = clean.any(axis=1).nonzero()[0], clean.any(axis=0).nonzero()[0]
     nothing = CourseError(
         f"In {name} nothing stands out from the background, or only something very thin or small. "
-        "Let the garment fill the picture, before a plain background that is much lighter or "
-        "darker."
+        f"{advice}"
     )
     if not len(rows):
         raise nothing
@@ -101,18 +130,27 @@ def prepare(photo: Image.Image, name: str = "the photo") -> dict[str, np.ndarray
     longest, shortest = max(trimmed.shape), min(trimmed.shape)
     if longest < SPECK * max(grey.shape) or 2 * SIDE * shortest < longest:  # half a pixel wide
         raise nothing
+    yield "trimmed", trimmed
     small = ImageOps.contain(Image.fromarray(trimmed), (SIDE, SIDE), Image.Resampling.LANCZOS)
     result = Image.new("L", (SIDE, SIDE))
     result.paste(small, ((SIDE - small.width) // 2, (SIDE - small.height) // 2))
     if result.getextrema()[1] <= BACKGROUND:  # the highest grey level
         raise nothing
-    return {
-        "photo": np.asarray(photo),
-        "grey": grey,
-        "inverted" if bright else "dark already": inverted,
-        "trimmed": trimmed,
-        "28 × 28": np.asarray(result),
-    }
+    yield "28 × 28", np.asarray(result)
+
+
+def _is_darker(differences: np.ndarray, background: int) -> bool:
+    """Whether what stands out is darker than the background; where nothing does, is that bright?
+
+    differences: int [H, W], grey levels above that of the background.
+    """
+    outstanding = int(differences[np.abs(differences) > BACKGROUND].sum())
+    return outstanding < 0 if outstanding else background > 127
+
+
+def prepare(photo: Image.Image, name: str = "the photo") -> dict[str, np.ndarray]:
+    """All `steps` by their names; the last one, "28 × 28", is the result. Raises as these do."""
+    return dict(steps(photo, name))
 
 
 def as_image(steps: dict[str, np.ndarray]) -> Tensor:
@@ -134,4 +172,8 @@ def occlusion(model: nn.Module, image: Tensor, label: int, size: int = 7) -> Ten
     near = (first <= pixel) & (pixel < first + size)  # [28, 28], the same for rows and columns
     square = near[:, None, :, None] & near[None, :, None, :]
     covered = image.masked_fill(square.reshape(-1, SIDE, SIDE), 0)
-    return (before - predict(model, covered)[:, label]).reshape(SIDE, SIDE)
+    fall = torch.zeros(SIDE * SIDE)
+    changed = (covered != image).any(dim=(1, 2))  # else only background was covered: it stays 0
+    if changed.any():
+        fall[changed] = before - predict(model, covered[changed])[:, label]
+    return fall.reshape(SIDE, SIDE)

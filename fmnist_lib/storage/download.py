@@ -103,10 +103,11 @@ def _check_place(root: Path) -> None:
     missing = next((each for each in (root, raw.parent, raw) if not paths.is_folder(each)), None)
     if missing is None:
         return
-    if os.path.lexists(missing):
+    # Another process may have made it by now.
+    if os.path.lexists(missing) and not paths.is_folder(missing):
         problem, remedy = f"{missing} is no folder, nor a link to one that is there", "Correct it."
     elif root == paths.in_project("data") or missing == raw:
-        return
+        return  # it is made
     else:
         problem = f"There is no folder {missing}"
         remedy = (

@@ -69,10 +69,41 @@ def test_blank_leaves_no_output():
 def test_a_students_own_copy_is_never_overwritten(tmp_path, capsys):
     assert cli.main(["student", "--out", str(tmp_path)]) == 0
     path = tmp_path / "02_build_cnn.ipynb"
-    assert nbformat.read(path, as_version=4) == student.student_version(SOURCE)
+    assert nbformat.read(path, as_version=4) == student.student_version(SOURCE, blank=True)
+    assert "--fresh" not in capsys.readouterr().out
+    page = tmp_path / "numpy_to_torch.md"
+    assert page.read_bytes() == execute.notebooks()[1].with_name(page.name).read_bytes()
     path.write_text("my answers")
     assert cli.main(["student", "--out", str(tmp_path)]) == 0
-    assert path.read_text() == "my answers" and f"kept     {path}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert path.read_text() == "my answers" and f"kept     {path}" in said
+    assert said.endswith("such as of 03: fmnist student --fresh 03\n")
+
+
+def test_a_fresh_copy_stands_beside_the_old_one(tmp_path, capsys):
+    blank = nbformat.writes(student.student_version(SOURCE, blank=True))
+    for name in ("02_build_cnn.ipynb", "02_build_cnn_2.ipynb", "02_build_cnn_3.ipynb"):
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        assert cli.main(["student", "--out", str(tmp_path), "--fresh", "build"]) == 0
+        assert f"written  {tmp_path / name}\n" in capsys.readouterr().out
+        assert (tmp_path / name).read_text(encoding="utf-8") == blank
+        assert all((tmp_path / old).read_bytes() == text for old, text in before.items())
+        (tmp_path / name).write_text("my answers")
+    assert not list(tmp_path.glob("01*"))
+
+
+@pytest.mark.parametrize("part, said", [("0", "is in several names"), ("11", "No notebook has")])
+def test_a_fresh_copy_is_of_one_notebook(tmp_path, capsys, part, said):
+    assert cli.main(["student", "--out", str(tmp_path / "new"), "--fresh", part]) == 1
+    assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_outputs_can_be_kept(tmp_path):
+    assert cli.main(["student", "--out", str(tmp_path), "--with-outputs", "--fresh", "02"]) == 0
+    written = nbformat.read(tmp_path / "02_build_cnn.ipynb", as_version=4)
+    assert written == student.student_version(SOURCE) and any(
+        cell.outputs for cell in written.cells if cell.cell_type == "code"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(NOTEBOOKS))
@@ -87,8 +118,8 @@ def test_the_instructors_version_has_solutions_and_notes(name):
         if cell.source.startswith(mark)
     }
     assert list(notes) == list(handouts.NOTES) and instructor.cells[1].source.startswith(mark)
-    for kind, heading in handouts.NOTES.items():
-        assert heading is None or notes[kind].startswith(heading)
+    for kind, line in handouts.NOTES.items():
+        assert line is None or f"\n{line}" in f"\n{notes[kind]}"
 
 
 def test_a_notebook_without_notes():
@@ -121,7 +152,7 @@ def test_an_untouched_students_notebook_runs_to_its_end(name, tmp_path):
 
 # --------------------------------------------------------------------------------- leak gate
 
-SECRET = "answer = (28 - 7 + 1) // 2  # 22 places, then half of them"
+SECRET = "answer = torch.tensor([[-1, -1, -1], [0, 0, 0], [1, 1, 1]]).float()"
 
 
 def planted(place):
@@ -184,9 +215,12 @@ def test_all_files_are_made(built):
     name = "02_build_cnn"
     files = {f"{audience}/{name}.{form}" for audience in handouts.AUDIENCES
              for form in ("ipynb", "html", "pdf")}  # fmt: skip
+    # The page that it links: beside the notebook as it is, beside the other forms as HTML.
+    files |= {f"{audience}/numpy_to_torch.{form}" for audience in handouts.AUDIENCES
+              for form in ("md", "html")} | {"slides/numpy_to_torch.html"}  # fmt: skip
     assert made == files | {f"slides/{name}.html", "index.html", "student.zip", handouts.BUILT}
     index = (built / "index.html").read_text(encoding="utf-8")
-    assert "count its parameters by hand" in index and "Running all cells took" in index
+    assert "count parameters and multiply-adds" in index and "Running all cells took" in index
     for link in re.findall(r'href="([^"#]+)"', index):
         assert (built / link).exists(), link
 
@@ -228,64 +262,81 @@ def test_a_students_version_is_made_once(tmp_path, monkeypatch):
         return student.student_version(notebook, blank, name)
 
     monkeypatch.setattr(handouts, "student_version", counted)
-    arguments = ["--notebook", "07", "--out", str(tmp_path)]
+    arguments = ["--notebook", "08", "--out", str(tmp_path)]
     for form in ("ipynb", "html"):
         assert cli.main(["handouts", "--format", form, *arguments]) == 0
-    assert made == 2 * ["07_many_processes.ipynb"]  # one for each build
+    assert made == 2 * ["08_many_processes.ipynb"]  # one for each build
 
 
 def test_the_archive_holds_no_leftovers_of_other_options(tmp_path):
-    held = build(tmp_path, "--notebook", "07", "--format", "ipynb")
-    assert list(held) == ["07_many_processes.ipynb"]
-    held = build(tmp_path, "--notebook", "07", "--blank", "--format", "html")
-    assert list(held) == ["07_many_processes.html"] and b"Not answered" not in held.popitem()[1]
-    held = build(tmp_path, "--notebook", "07", "--blank", "--format", "ipynb")
-    version = nbformat.reads(held["07_many_processes.ipynb"].decode(), as_version=4)
+    held = build(tmp_path, "--notebook", "08", "--format", "ipynb")
+    assert list(held) == ["08_many_processes.ipynb"]
+    held = build(tmp_path, "--notebook", "08", "--blank", "--format", "html")
+    assert list(held) == ["08_many_processes.html"] and b"Not answered" not in held.popitem()[1]
+    held = build(tmp_path, "--notebook", "08", "--blank", "--format", "ipynb")
+    version = nbformat.reads(held["08_many_processes.ipynb"].decode(), as_version=4)
     assert all(cell.get("outputs", []) == [] for cell in version.cells)
 
 
 def test_the_archive_holds_no_files_of_somebody_else(tmp_path):
-    own = {"grades.csv": "Ann,1", "98_old.ipynb": "{}", "07_many_processes_solved.ipynb": "{}",
-           ".07_many_processes.ipynb.99.part": "{"}  # fmt: skip
+    own = {"grades.csv": "Ann,1", "98_old.ipynb": "{}", "08_many_processes_solved.ipynb": "{}",
+           ".08_many_processes.ipynb.99.part": "{"}  # fmt: skip
     (tmp_path / "student").mkdir()
     for name, text in own.items():
         (tmp_path / "student" / name).write_text(text)
-    assert list(build(tmp_path, "--notebook", "07", "--format", "ipynb")) == [
-        "07_many_processes.ipynb"
+    assert list(build(tmp_path, "--notebook", "08", "--format", "ipynb")) == [
+        "08_many_processes.ipynb"
     ]
     for name, text in own.items():
         assert (tmp_path / "student" / name).read_text() == text  # none of them is touched
 
 
 def test_the_archive_holds_no_notebook_of_an_earlier_build(tmp_path):
-    build(tmp_path, "--notebook", "07", "--format", "ipynb")
+    build(tmp_path, "--notebook", "08", "--format", "ipynb")
     held = build(tmp_path, "--notebook", "02", "--format", "ipynb")
-    assert list(held) == ["02_build_cnn.ipynb"]
+    assert list(held) == ["02_build_cnn.ipynb", "numpy_to_torch.md"]
     both = build(tmp_path, "--notebook", "0", "--format", "ipynb")
-    assert len(both) == len(NOTEBOOKS)  # what is kept, as it has not changed, is of the build
+    assert len(both) == len(NOTEBOOKS) + 1  # what is kept, as it has not changed, is of the build
+
+
+def test_a_page_that_a_notebook_links_comes_along(built):
+    page = execute.notebooks()[1].with_name("numpy_to_torch.md")
+    for audience in handouts.AUDIENCES:
+        folder = built / audience
+        assert (folder / page.name).read_bytes() == page.read_bytes()
+        assert f"]({page.name})" in (folder / "02_build_cnn.ipynb").read_text(encoding="utf-8")
+        text = (folder / "numpy_to_torch.html").read_text(encoding="utf-8")
+        assert "From NumPy to PyTorch" in text and "<table" in text
+        assert "torch.from_numpy(a)" in re.sub("<[^>]+>", "", text)
+    assert (built / "slides" / "numpy_to_torch.html").exists()
+    for folder in ("student", "instructor", "slides"):
+        linked = (built / folder / "02_build_cnn.html").read_text(encoding="utf-8")
+        assert 'href="numpy_to_torch.html"' in linked and "numpy_to_torch.md" not in linked
+    with zipfile.ZipFile(built / "student.zip") as archive:
+        assert {"numpy_to_torch.md", "numpy_to_torch.html"} <= set(archive.namelist())
 
 
 @pytest.mark.parametrize("change", ["{}", "", None])
 def test_a_handout_that_somebody_has_changed_is_made_again(tmp_path, change):
-    made = build(tmp_path, "--notebook", "07", "--format", "ipynb")
-    path = tmp_path / "student" / "07_many_processes.ipynb"
-    path.write_text(nbformat.writes(NOTEBOOKS["07_many_processes"]) if change is None else change)
-    assert build(tmp_path, "--notebook", "07", "--format", "ipynb") == made
+    made = build(tmp_path, "--notebook", "08", "--format", "ipynb")
+    path = tmp_path / "student" / "08_many_processes.ipynb"
+    path.write_text(nbformat.writes(NOTEBOOKS["08_many_processes"]) if change is None else change)
+    assert build(tmp_path, "--notebook", "08", "--format", "ipynb") == made
 
 
 def test_handouts_for_teachers_leave_the_archive_alone(tmp_path):
-    made = build(tmp_path, "--notebook", "07", "--format", "ipynb")
-    arguments = ["--notebook", "07", "--for", "instructor", "--format", "ipynb"]
+    made = build(tmp_path, "--notebook", "08", "--format", "ipynb")
+    arguments = ["--notebook", "08", "--for", "instructor", "--format", "ipynb"]
     assert cli.main(["handouts", *arguments, "--out", str(tmp_path)]) == 0
     assert "student.zip" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     with zipfile.ZipFile(tmp_path / "student.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == made
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"student/07_many_processes.ipynb": 3}'])
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"student/08_many_processes.ipynb": 3}'])
 def test_a_note_of_what_was_built_that_is_none(tmp_path, text):
     tmp_path.joinpath(handouts.BUILT).write_text(text)
-    assert len(build(tmp_path, "--notebook", "07", "--format", "ipynb")) == 1
+    assert len(build(tmp_path, "--notebook", "08", "--format", "ipynb")) == 1
 
 
 # ---------------------------------------------------------------------------------------- PDF
@@ -313,7 +364,7 @@ def check_pdf(path, audience):
     if audience == "student":
         assert solutions.leaks(SOURCE, whole) == []
     else:
-        assert "22 places, then half of them" in whole
+        assert "so fc1 gets 1250 inputs" in whole
     if printing.find_browser() and "typst" not in str(pages[0].get("/Producer", "")):
         width, height = (float(length) for length in pages[0].mediabox[2:])
         assert abs(width - 595) < 3 and abs(height - 842) < 3  # A4

@@ -128,7 +128,7 @@ def test_ctrl_c_ends_the_browser_too(stub, page, monkeypatch):
 # -------------------------------------------------------------------------- a build of handouts
 
 
-def build(out: Path, notebook: str = "07") -> int:
+def build(out: Path, notebook: str = "08") -> int:
     arguments = ["handouts", "--notebook", notebook, "--format", "pdf"]
     return cli.main([*arguments, "--out", str(out)])
 

@@ -22,8 +22,9 @@ def project(tmp_path, monkeypatch):
 
 
 QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
-         "-p", "test_queries", "300", "-p", "mistakes_shown", "6",
-         "-p", "disturbed_images", "300", "-p", "batch_sizes", "75"]  # fmt: skip
+         "-p", "test_queries", "300", "-p", "permuted_images", "150", "-p", "mistakes_shown", "6",
+         "-p", "disturbed_images", "300", "-p", "batch_sizes", "75", "-p", "rounds", "2",
+         "-p", "neighbour_images", "2000", "-p", "occluded_images", "4"]  # fmt: skip
 
 
 def test_the_course_runs_from_one_command(project, capsys, tmp_path_factory, monkeypatch):
@@ -44,8 +45,8 @@ def test_the_course_runs_from_one_command(project, capsys, tmp_path_factory, mon
     assert "GENERATED IMAGES" in printed and "GENERATED STAND-IN" in printed
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["data"]["source"] == "synthetic" and metrics["data"]["train"] == 2000
-    assert metrics["notes"] == {}  # of notebook 3; notebook 5 trains only when asked to
-    assert not (folder / "05_train_better").exists()
+    assert metrics["notes"] == {}  # of notebook 3; notebook 7 trains only when asked to
+    assert not (folder / "07_train_better").exists()
     for path in execute.notebooks():
         executed = nbformat.read(folder / path.name, as_version=4)
         text = "".join(str(cell.get("outputs")) for cell in executed.cells)
@@ -243,7 +244,7 @@ def test_a_full_disk_loses_nothing_that_was_complete(tiny_course, project, capsy
         (["-p", "epochs", "0"], "epochs=0 is not at least 1"),
         (["-p", "learning_rate", "nan"], "learning_rate=nan is not at least"),
         (["-p", "network", "Nope"], "network='Nope' is not one of Net, RawNet, "),
-        (["-p", "step", "nope"], "step='nope' is not one of raw, normalise, "),
+        (["-p", "step", "nope"], "step='nope' is not one of published, rate, "),
         (["-p", "test_queries", "1"], "test_queries=1 is not from 100 to 10,000"),
         (["-p", "run_folder", "x"], "run_folder is set for each run by the command. Leave it out"),
         (["-p", "resume", "true"], "resume is set for each run by the command. Leave it out."),

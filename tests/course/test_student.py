@@ -15,7 +15,7 @@ from fmnist_lib.errors import CourseError
 (PATH,) = [path for path in execute.notebooks() if path.stem == "02_build_cnn"]
 SOURCE = nbformat.read(PATH, as_version=4)
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-ANSWER = "answer = (28 - 7 + 1) // 2"  # of the first exercise
+ANSWER = "answer = torch.tensor([[-1, -1, -1], [0, 0, 0], [1, 1, 1]]).float()"  # of the first
 
 
 @pytest.fixture
@@ -189,23 +189,23 @@ BAD = {
     "behind code": added(f"area = 11  {BEGIN}\narea = 121\n{END}"),
     "misspelt, without a tag": added("area = ...\n# BEGIN SOLUTION\narea = 121\n# END SOLUTION"),
     "a check without a tag": added("answer = 11\nchecks.side_after_pooling(answer)"),
-    "a check with a blank": added("answer = 11\nchecks.map_size (answer)"),
-    "a check with many": added("answer = 11\nchecks . map_size\\\n   (answer)"),
-    "a check by its name": added(f"{FROM} import map_size\nmap_size(11)"),
-    "a check by another": added(f"{FROM} import map_size as size\nsize(11)"),
-    "a check by a variable": added("size = checks.map_size\nanswer = 11"),
-    "a check by getattr": added('getattr(checks, "map_size")(11)'),
+    "a check with a blank": added("answer = 11\nchecks.edge_kernel (answer)"),
+    "a check with many": added("answer = 11\nchecks . edge_kernel\\\n   (answer)"),
+    "a check by its name": added(f"{FROM} import edge_kernel\nedge_kernel(11)"),
+    "a check by another": added(f"{FROM} import edge_kernel as size\nsize(11)"),
+    "a check by a variable": added("size = checks.edge_kernel\nanswer = 11"),
+    "a check by getattr": added('getattr(checks, "edge_kernel")(11)'),
     "a check by its whole name": added("import fmnist_lib\nfmnist_lib.lessons.checks.core.x(11)"),
     "a check by a part": added("from fmnist_lib import lessons as les\nles.checks.core.x(11)"),
     "a check by a module": added("import fmnist_lib.lessons.quiz as q\nq.check('relu', 'c')"),
-    "a check by a star": added(f"{FROM} import *\nmap_size(11)"),
+    "a check by a star": added(f"{FROM} import *\nedge_kernel(11)"),
     "a check by importlib": added("import importlib as i\nm = i.import_module('fmnist_lib.lessons."
-                                  "checks.build_cnn')\nm.map_size(11)"),
-    "a check with a magic": added("%time checks.map_size(11)"),
-    "a check in a timed cell": added("%%time\nchecks.map_size (11)"),
-    "a check in a text": added("exec('checks.map_size(11)')"),
-    "a check beside what is no Python": added("answer = = 11\nchecks.map_size(11)"),
-    "a check imported beside it": added(f"x = = 1\n{FROM} import map_size as size\nsize(11)"),
+                                  "checks.build_cnn')\nm.edge_kernel(11)"),
+    "a check with a magic": added("%time checks.edge_kernel(11)"),
+    "a check in a timed cell": added("%%time\nchecks.edge_kernel (11)"),
+    "a check in a text": added("exec('checks.edge_kernel(11)')"),
+    "a check beside what is no Python": added("answer = = 11\nchecks.edge_kernel(11)"),
+    "a check imported beside it": added(f"x = = 1\n{FROM} import edge_kernel as size\nsize(11)"),
     "a quiz without a tag": added('answer = "b"\nquiz.check("sharing", answer)'),
     "an open question": added("Because it is local.", new_markdown_cell, ["exercise"]),
     "a tag with a blank": added(OWN_CHECK, tags=["exercise "]),
@@ -244,10 +244,12 @@ BAD = {
     "a line in a raw cell": added(ANSWER, nbformat.v4.new_raw_cell),
     "a line in a later cell": lambda notebook: notebook.cells.append(new_code_cell(ANSWER)),
     "a line in two outputs": added("f()", text=shown("text/html", ANSWER[:9], ANSWER[9:])),
-    "a line in bold": added("f()", text=shown("text/html", ANSWER.replace("28", "<b>28</b>"))),
+    "a line in bold": added(
+        "f()", text=shown("text/html", ANSWER.replace("float", "<b>float</b>"))
+    ),
     "a line in full-width letters": added(ANSWER.replace("answer", "ａｎｓｗｅｒ"),
                                           new_markdown_cell),
-    "a line with HTML": added(ANSWER.replace("28", "<i>28</i>"), new_markdown_cell),
+    "a line with HTML": added(ANSWER.replace("float", "<i>float</i>"), new_markdown_cell),
     "Right. as a result": added("verdict", text=RIGHT_AS_RESULT),
     "a line in an output": added("inspect()", text=new_output("stream", text=f"  {ANSWER}\n")),
     "a line in an attachment": in_attachment,
@@ -349,7 +351,7 @@ GOOD = {
 @pytest.mark.parametrize("name", GOOD)
 def test_what_hides_its_solutions_passes(project, tmp_path, name):
     alter(project, GOOD[name])
-    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    assert cli.main(["student", "--with-outputs", "--out", str(tmp_path)]) == 0
     written = nbformat.read(tmp_path / PATH.name, as_version=4)
     assert ANSWER not in str(written) and "SOLUTION" not in str(written)
     if name == "a line end at the end":
@@ -417,7 +419,7 @@ def test_metadata_that_nobody_needs_are_left_out(project, tmp_path, name, where)
         (notebook if where == "notebook" else notebook.cells[3]).metadata |= METADATA[name]
 
     alter(project, change)
-    assert cli.main(["student", "--out", str(tmp_path)]) == 0
+    assert cli.main(["student", "--with-outputs", "--out", str(tmp_path)]) == 0
     version = nbformat.read(tmp_path / PATH.name, as_version=4)
     assert version == student.student_version(SOURCE)
 

@@ -1,10 +1,11 @@
 """Photos as people have them: bright or dark, turned, transparent, huge, tiny, or no image."""
 
 import re
+from itertools import islice
 
 import pytest
 import torch
-from photos import UPRIGHT, saved
+from photos import UPRIGHT, garment, saved
 from PIL import Image, ImageDraw
 
 from fmnist_lib import checkpoints
@@ -78,7 +79,54 @@ def test_steps_have_names_for_a_figure():
     steps = photo.prepare(photo.open_photo(UPRIGHT["dark on light"]))
     assert list(steps) == ["photo", "grey", "inverted", "trimmed", "28 × 28"]
     dark = photo.prepare(photo.open_photo(UPRIGHT["light on dark"]))
-    assert list(dark)[2] == "dark already"
+    assert list(dark)[2] == "not inverted"
+
+
+LIGHT, DARK, WOOD = "#f0f0f0", "#1e1e28", "#96785a"  # wood is between the two
+
+
+@pytest.mark.parametrize(
+    "ink, ground, inverted",
+    [(DARK, LIGHT, True), (LIGHT, DARK, False), (DARK, WOOD, True), (LIGHT, WOOD, False)],
+)
+def test_what_is_darker_than_its_background_is_inverted(ink, ground, inverted):
+    """And the step is named by what was done: the numbers say the same."""
+    opened = garment(background=ground, ink=ink)
+    made = photo.prepare(opened)
+    assert ("inverted" in made, "not inverted" in made) == (inverted, not inverted)
+    step = made["inverted" if inverted else "not inverted"]
+    assert (step == (255 - made["grey"] if inverted else made["grey"])).all()
+    result = made["28 × 28"].astype(int)
+    assert result[3, 13] > 100 and result[:, :3].max() == 0  # the belt, and left of it
+    *_, (name, other) = islice(photo.steps(opened, other_way=True), 3)
+    assert name == ("not inverted" if inverted else "inverted") and (other == 255 - step).all()
+
+
+def test_steps_go_as_far_as_they_can():
+    made = []
+    with pytest.raises(CourseError, match="In it nothing stands out .* small. Press harder."):
+        for name, _ in photo.steps(Image.new("RGB", (9, 9)), "it", advice="Press harder."):
+            made.append(name)
+    assert made == ["photo", "grey", "not inverted"]
+
+
+def test_a_photo_is_turned_clockwise_and_cut_then():
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste("red", (0, 0, 10, 10))  # upper left
+    assert photo.edited(image) == image
+    turned = photo.edited(image, turns=1)
+    assert turned.size == (20, 40) and turned.getpixel((19, 0)) == (255, 0, 0)  # upper right
+    assert photo.edited(image, turns=5) == turned
+    assert photo.edited(image, turns=2).getpixel((39, 19)) == (255, 0, 0)
+    assert photo.edited(image, turns=3).getpixel((0, 39)) == (255, 0, 0)
+    cut = photo.edited(image, 1, (0.5, 0, 1, 0.25))
+    assert cut.size == (10, 10) and cut.getcolors() == [(100, (255, 0, 0))]
+
+
+@pytest.mark.parametrize("crop", [(0.5, 0, 0.5, 1), (0, 0.9, 1, 0.1), (0, 0, 1.2, 1)])
+def test_a_crop_without_pixels_is_refused(crop):
+    with pytest.raises(CourseError, match="cut out of the photo has no pixel. Mark a larger"):
+        photo.edited(Image.new("RGB", (40, 20)), crop=crop)
 
 
 def bomb():
@@ -146,7 +194,18 @@ def test_occlusion_finds_the_pixels_that_matter():
     assert torch.isclose(fall.max(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 6, 7, 28, 56])
+def test_where_only_background_is_covered_nothing_falls(published_net):
+    image = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    assert photo.occlusion(published_net, image, label=1).eq(0).all()
+    image[0, 10:18, 10:18] = 200
+    fall = photo.occlusion(published_net, image, label=1)
+    reached = torch.zeros(28, 28, dtype=torch.bool)
+    reached[7:21, 7:21] = True  # 3 pixels further on each side
+    assert fall[~reached].eq(0).all() and fall[reached].ne(0).float().mean() > 0.9
+    assert photo.occlusion(published_net, image, label=1, size=0).eq(0).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 6, 7, 28, 56])
 def test_occlusion_covers_as_many_pixels_as_it_says(size, monkeypatch):
     shown = []
     monkeypatch.setattr(
@@ -156,5 +215,4 @@ def test_occlusion_covers_as_many_pixels_as_it_says(size, monkeypatch):
     covered = shown[1].reshape(28, 28, 28, 28) == 0  # by the square's row and column
     assert covered[14, 14].sum() == min(size, 28) ** 2
     assert covered.flatten(2).sum(dim=2).max() == min(size, 28) ** 2
-    if size:
-        assert all(covered[row, column, row, column] for row in (0, 27) for column in (0, 27))
+    assert all(covered[row, column, row, column] for row in (0, 27) for column in (0, 27))

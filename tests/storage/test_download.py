@@ -52,6 +52,20 @@ def test_published_checksums_are_torchvisions():
     assert [c.lower() for c in CLASS_NAMES] == [c.lower() for c in FashionMNIST.classes]
 
 
+def test_a_folder_that_another_process_makes_meanwhile(new, monkeypatch):
+    raw = paths.raw_folder(new)
+    looked = paths.is_folder
+
+    def made_behind_the_look(path):
+        found = looked(path)
+        if path == raw:
+            raw.mkdir(exist_ok=True)
+        return found
+
+    monkeypatch.setattr(paths, "is_folder", made_behind_the_look)
+    assert sorted(download.missing(new)) == sorted(download.FILES)
+
+
 def test_download(serve, pauses, new, data_folder):
     download.ensure(new)
     assert sorted(serve.requests) == sorted(f"/{name}" for name in download.FILES)  # each once

@@ -1,44 +1,27 @@
 """The checks of notebook 2, Build the CNN."""
 
-import re
+import copy
+from itertools import combinations
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from fmnist_lib.lessons.checks.core import array, check, compare, expect, judge_number, without
-
-
-def _side(answer):
-    """The side of a square, of which both may be given: (11, 11) or "11 × 11"."""
-    if isinstance(answer, str):
-        both = re.fullmatch(r"\s*(\d+)\s*[x×*]\s*\1\b\D*", answer, re.I)
-        return both[1] if both else answer
-    is_pair = isinstance(answer, (list, tuple)) and len(answer) == 2
-    return answer[0] if is_pair and answer[0] == answer[1] else answer
-
-
-@check(
-    "A kernel of size k fits into n numbers at n - k + 1 places. Pooling by 2 keeps half of them."
+from fmnist_lib import checkpoints
+from fmnist_lib.data import as_input
+from fmnist_lib.lessons.checks.core import (
+    Hint,
+    Unanswered,
+    array,
+    call,
+    check,
+    compare,
+    expect,
+    is_stub,
+    judge_number,
+    without,
 )
-def map_size(answer):
-    """Side of the map after a 7 × 7 convolution and 2 × 2 max-pooling of a 28 × 28 image."""
-    judge_number(
-        _side(answer),
-        11,
-        {
-            22: "That is after the convolution. Pooling comes after it.",
-            14: "That is the pooling alone. At how many places does the kernel fit before it?",
-            12: "That is for a 5 × 5 kernel. This one has a side of 7.",
-            21: "A kernel of 7 fits at one place more than 28 - 7. And pooling comes after it.",
-            10: "A kernel of 7 fits at one place more than 28 - 7.",
-            10.5: "A kernel of 7 fits at one place more than 28 - 7.",
-            5.5: "This halves twice. A pooling by 2 halves each side once.",
-            5: "This halves twice. A pooling by 2 halves each side once.",
-            121: "That is how many numbers the map has. How long is one side?",
-            44: "Pooling makes the map smaller, not larger.",
-        },
-        "First the convolution: at how many places does 7 fit into 28? Then the pooling.",
-    )
+from fmnist_lib.model import Net
 
 
 @check(
@@ -124,26 +107,187 @@ def smaller_kernel_parameters(answer):
     )
 
 
-@check("Before the new layer a number sees 16 pixels. The layer adds k - 1 steps of 4 pixels each.")
-def receptive_field(answer):
-    """Receptive field of a third convolution, 3 × 3, after pool2."""
-    judge_number(
-        _side(answer),
-        24,
-        {
-            16: "That is after pool2, before the new layer.",
-            18: "This adds steps of 1 pixel. How long is a step after pool2?",
-            20: "The kernel adds k - 1 steps. How many are these, and how long is each?",
-            32: "This adds steps of 8 pixels. How long is a step after pool2?",
-            28: "A kernel of size k adds k - 1 steps, not k.",
-            19: "A kernel of size k adds k - 1 steps, not k; and how long is a step after pool2?",
-            48: "The kernel does not multiply the 16 pixels. It adds some steps to them.",
-            8: "That is what the new layer adds. What did a number see before it?",
-            12: "A kernel of size k adds k - 1 steps, not k, to what was seen before.",
-            22: "The 14 pixels are seen after conv2. How many are seen after pool2?",
-            576: "That is the number of pixels in the square. How wide is it?",
-        },
-        "Use the formula: r + (k - 1) · step, with r and step as after pool2.",
+LAYERS = {  # name → kind, numbers or channels that it takes, and gives
+    "conv1": ("convolution", 1, 20),
+    "conv2": ("convolution", 20, 50),
+    "fc1": ("linear layer", 800, 500),
+    "fc2": ("linear layer", 500, 10),
+}
+INPUTS = {  # of fc1, or what comes to it, where something is wrong before
+    20_000: "There is no pooling before it: the maps are still 20 × 20.",
+    5_000: "Only one pooling comes before it, and Net pools after each of its two convolutions.",
+    3_200: "Only one pooling comes before it, and Net pools after each of its two convolutions.",
+    1_250: "The maps are 5 × 5 here. Does a convolution pad, or is a kernel smaller?",
+    2_450: "Here the maps are 7 × 7. Do the convolutions pad? Those of Net do not.",
+    16: "That is one map of 4 × 4. How many maps are there?",
+    50: "That is the number of maps. How many numbers does each of them have?",
+    200: "Each map has a height and a width. How many numbers are these together?",
+    4: "That is one row of a map: is there a `flatten` before it?",
+    2_400: "All three images are in one row. `flatten(1)` leaves the first dimension as it is.",
+}
+MORE_THAN_NET = "A layer or parameter stands in it that Net does not have: "
+MODULE = "`{}` of `nn` makes a layer. Use the function of `F` for it, or make the layer first."
+STOPS_MAKING = {
+    "before Module.__init__": "Its first line has to be `super().__init__()`, which lets PyTorch "
+    "keep the layers.",
+    "required positional argument": "A layer needs both numbers, or your __init__ asks for more "
+    "than `self`.",
+    "takes 0 positional arguments": "A method of a class has `self` as its first argument.",
+}
+STOPS_FORWARD = {
+    "takes 1 positional argument but 2": "`forward` takes two arguments: `self` and the images.",
+    "missing 1 required positional argument: 'input'": MODULE.format("A class"),
+    "not ReLU": MODULE.format("ReLU"),
+    "'ReLU' object": MODULE.format("ReLU"),
+    "not MaxPool2d": MODULE.format("MaxPool2d"),
+    "'MaxPool2d' object": MODULE.format("MaxPool2d"),
+    **{f"name '{name}' is not defined": "The layers belong to the network: `self.conv1`."
+       for name in LAYERS},
+    "has no attribute": "Is each layer made in __init__, and written as there?",
+    "x800 and 500x10": "fc1 is left out: 800 numbers come to fc2, which takes 500.",
+    "expected input[3, 1, 28, 28] to have 20": "The image comes to conv2 first. Begin with conv1.",
+    "to have 1 channels": "What comes to conv1 is no longer the image. Is it used twice?",
+    "kernel size can't be greater": "The maps get too small. Net pools by 2, and only twice.",
+}  # fmt: skip
+
+
+def _shape_hint(name: str, weights: Tensor) -> str:
+    """What is wrong with the size of the weights of a layer of `Net`."""
+    kind, takes, gives = LAYERS[name]
+    made, given = weights.shape[:2]
+    if weights.dim() != (4 if kind == "convolution" else 2):
+        return f"{name} should be a {kind}."
+    if (given, made) == (gives, takes):
+        return f"{name}: the two sizes are swapped. First comes what the layer takes."
+    if weights.dim() == 4 and tuple(weights.shape[2:]) != (5, 5):
+        return f"{name}: the kernels of Net are 5 × 5."
+    if name == "fc1" and given != takes:
+        hint = INPUTS.get(given, "Follow the shapes: what does flatten make of the 50 maps?")
+        return f"fc1 takes {given:,} numbers here. {hint}"
+    if given != takes:
+        return f"{name} takes {given} here. How many come to it from the step before?"
+    return f"{name} gives {made} here. How many should it give?"
+
+
+def _check_layers(net: nn.Module) -> None:
+    """`Hint` unless its parameters are those of `Net`, by name and shape."""
+    there = dict(net.named_parameters())
+    expect(bool(there), "It has no layers. Make them in __init__: self.conv1 = nn.Conv2d(...)")
+    wanted = {f"{name}.{part}" for name in LAYERS for part in ("weight", "bias")}
+    layers = {name.rpartition(".")[0] or name for name in there}
+    if missing := [name for name in LAYERS if name not in layers]:
+        expect(
+            not layers - set(LAYERS),
+            "The shipped weights find their layers by name: conv1, conv2, fc1 and fc2. Yours are "
+            f"called {', '.join(sorted(layers))}.",
+        )
+        raise Hint(f"There is no layer {missing[0]}.")
+    extra = sorted(set(net.state_dict()) - wanted)
+    expect(not extra, f"{MORE_THAN_NET}{', '.join(extra)}.")
+    for name in sorted(wanted - set(there)):
+        raise Hint(f"{name} is missing. Each layer of Net has weights and a bias.")
+    for name in LAYERS:
+        layer = getattr(net, name)
+        if name.startswith("conv") and isinstance(layer, nn.Conv2d):
+            expect(
+                layer.padding in ((0, 0), "valid"), f"{name} pads. The convolutions of Net don't."
+            )
+            expect(layer.stride == (1, 1), f"{name} has a stride. That of Net is 1.")
+        weights = there[f"{name}.weight"]
+        kind, takes, gives = LAYERS[name]
+        shape = (gives, takes, 5, 5) if kind == "convolution" else (gives, takes)
+        expect(tuple(weights.shape) == shape, _shape_hint(name, weights))
+
+
+def _forward(net: Net, relus=("conv1", "conv2", "fc1"), pool=F.max_pool2d, bend=F.relu):
+    """`forward` of a `Net`, with ReLU behind some of its layers only."""
+
+    def forward(x: Tensor) -> Tensor:
+        for name in LAYERS:
+            x = getattr(net, name)(x.flatten(1) if name == "fc1" else x)
+            x = bend(x) if name in relus else x
+            x = pool(x, 2) if name.startswith("conv") else x
+        return x
+
+    return forward
+
+
+def _net_mistakes(net: Net) -> list:
+    right, layers = _forward(net), ("conv1", "conv2", "fc1")
+    softmax = "Softmax is at the end. Net gives the logits themselves."
+    return [
+        (lambda x: right(x).softmax(1), softmax),
+        (lambda x: right(x).log_softmax(1), softmax),
+        (lambda x: right(x).sigmoid(), "A sigmoid is at the end. Net gives the logits themselves."),
+        (lambda x: right(x).relu(), "ReLU is behind fc2, too. Logits may be negative."),
+        (lambda x: right(x).argmax(1), "This is the class. Net gives ten logits for each image."),
+        (_forward(net, pool=F.avg_pool2d), "This pools by the mean. Net takes the largest number."),
+        (_forward(net, bend=torch.tanh), "This is tanh. Net has ReLU in its place."),
+        (_forward(net, bend=torch.sigmoid), "This is a sigmoid. Net has ReLU in its place."),
+        *(
+            (_forward(net, [each for each in layers if each not in left_out]),
+             f"ReLU is missing behind {' and '.join(left_out)}.")
+            for size in (1, 2, 3)
+            for left_out in combinations(layers, size)
+        ),
+    ]  # fmt: skip
+
+
+def _made(network) -> nn.Module:
+    """A network of the student's class, with whatever weights."""
+    if isinstance(network, nn.Module):
+        return copy.deepcopy(network)
+    expect(isinstance(network, type), "Give the class: its name, without parentheses.")
+    expect(issubclass(network, nn.Module), "The class has to be one of networks: `(nn.Module)`.")
+    own = vars(network)
+    if all(is_stub(own[name]) for name in ("__init__", "forward") if name in own):
+        raise Unanswered
+    expect("forward" in own, "It has no `forward`, which computes the logits of the images.")
+    expect(not is_stub(network.__init__), "There are no layers in __init__ yet, only dots.")
+    net = network.__new__(network)
+    call(net.__init__, stops=STOPS_MAKING, returns=False)
+    return net
+
+
+@check(
+    "In __init__: `super().__init__()`, then a line for each layer, self.conv1 to self.fc2. In "
+    "forward: a line for each convolution with its pooling and ReLU, then flatten, fc1 with ReLU "
+    "and fc2. Return what fc2 gives."
+)
+def own_net(network):
+    """A class like `Net`: the shipped weights load, and the logits are the same."""
+    net = _made(network)
+    expect(not isinstance(net, Net), "That is the course's own `Net`. Write yours.")
+    _check_layers(net)
+    shipped = checkpoints.load_model(checkpoints.shipped())[0]
+    net.load_state_dict(shipped.state_dict())
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, 28, 28), generator=random, dtype=torch.uint8)
+    images[1, 8:20, 4:24] = 0
+    images = as_input(images)
+    stops = {f"x{size} and 800x500": hint for size, hint in INPUTS.items()} | STOPS_FORWARD
+    with torch.no_grad():
+        if not is_stub(net.forward):
+            first, again = (call(net.forward, images, stops=stops) for _ in range(2))
+            expect(
+                not isinstance(first, Tensor) or torch.equal(first, again),
+                "It answers differently each time. Are layers made in `forward`? Make them in "
+                "__init__, so that they keep their weights.",
+            )
+        compare(
+            net.forward,
+            shipped,
+            [(images,), (images[:1],)],
+            _net_mistakes(shipped),
+            "The layers are right, and the logits differ from those of Net. Compare your `forward` "
+            "with the picture, step by step.",
+            stops=stops,
+        )
+    logits = net(images)
+    expect(
+        isinstance(logits, Tensor) and logits.requires_grad,
+        "The logits are right, but PyTorch could not train with them: they have no gradient. Does "
+        "`forward` use no_grad(), detach() or numbers that are no tensor?",
     )
 
 

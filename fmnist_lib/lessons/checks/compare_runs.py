@@ -1,14 +1,20 @@
 """The checks of notebook 6, Compare runs."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pandas as pd
 
 from fmnist_lib.lessons.checks.core import (
+    Hint,
+    array,
     call,
     check,
     compare,
     expect,
     is_close,
     judge_number,
+    kind,
     number,
     unordered,
 )
@@ -291,3 +297,161 @@ def _best_epochs(of_rates: dict[float, list[int]]) -> pd.DataFrame:
         for seed, epoch in enumerate(epochs)
     ]
     return pd.DataFrame(rows, columns=["learning_rate", "seed", "best_epoch"])
+
+
+def _pairs(differences: list[float], threshold: float, before: list | None = None) -> tuple:
+    """Before, after, and the threshold; `differences` in thousandths."""
+    before = before or [0.90, 0.93, 0.91, 0.94, 0.92, 0.95, 0.89, 0.96, 0.88, 0.97]
+    pairs = [(one, round(one + each / 1000, 6)) for one, each in zip(before, differences)]
+    return *map(list, zip(*pairs)), threshold
+
+
+SMALL_SPREAD = [0.900, 0.901, 0.900, 0.901, 0.900]
+# Behind each: how many standard errors the mean of the differences is away from 0.
+PAIRS = [
+    _pairs([4, 5, 4, 5, 4], 2.776),  # 18: each list has a large spread, the pairs have not
+    _pairs([-4, -5, -4, -5, -4], 2.776),  # -18
+    _pairs([6, 0, 8, -1, 7], 2.776),  # 2.1
+    _pairs([6, 2, 5, 1, 4], 2.776),  # 3.9: not away by so many spreads
+    _pairs([6, 2, 5, 1, 4], 5.598),
+    _pairs([2, 9, 4], 4.303),  # 2.4
+    _pairs([5, 9, 7], 4.303),  # 6.1
+    _pairs([4.5, 9.5, 7], 4.303),  # 4.8
+    _pairs([4, 10, 7], 4.303),  # 4.04; with a standard deviation that divides by n 4.9
+    _pairs([5, -3, 4, 6, -2, 5, 4, -1, 6, 3], 2.262),  # 2.5
+    _pairs([5, -3, 4, 6, -6, 5, 4, -4, 6, 1], 2.262),  # 1.2
+    _pairs([9, 9, 9, -14, 9], 2.776),  # 1.0: a median that is far away
+    _pairs([2, 1, 2, 1, 60], 2.776, SMALL_SPREAD),  # 1.1: all of one sign
+    _pairs([-3, 12, 1, 14, 16], 2.776, SMALL_SPREAD),  # 2.1
+    _pairs([5, 5, 5, 10, 0], 0.55),  # 3.2; highest minus lowest is 10, twice the mean
+    _pairs([44, -16, 25, -36, 5], 2.776),  # 0.3: sorted, each pair would gain 4 or 5
+    _pairs([2, 3, 1, 2, 2, 3, 1, 2, 2, 2], 100.0),  # 9.5: the sum of the differences is not asked
+    ([90.1, 90.4, 89.8, 90.2, 90.0], [90.6, 90.8, 90.4, 90.9, 90.4], 2.776),  # 8.9, in percent
+    ([90.1, 90.4, 89.8, 90.2, 90.0], [94.6, 90.8, 96.4, 91.9, 92.4], 2.776),  # 2.9
+]
+
+
+def _ratio(before: list, after: list, ddof: int = 1) -> float:
+    """How many standard errors the mean of the differences is away from 0."""
+    differences = np.subtract(after, before)
+    return differences.mean() / (differences.std(ddof=ddof) / len(differences) ** 0.5)
+
+
+def _is_clear(before: list, after: list, threshold: float) -> bool:
+    return bool(_ratio(before, after) > threshold)
+
+
+def _against(error) -> Callable:
+    """The rule with another error of the mean: a function of (differences, before, after)."""
+
+    def says(before: list, after: list, threshold: float) -> bool:
+        differences = np.subtract(after, before)
+        return differences.mean() > threshold * error(differences, before, after)
+
+    return says
+
+
+def _largest_spread(*lists: list) -> float:
+    return max(np.std(each, ddof=1) for each in lists)
+
+
+UNPAIRED = "These are the spreads of the two lists. The differences, pair by pair, have one spread."
+NO_ROOT = "The spread has to be divided by the square root of the number of pairs."
+FIXED = "The threshold is given: use the third argument."
+NOT_CLEAR = [
+    (lambda b, a, t: True, "This says True each time, also where the mean falls."),
+    (lambda b, a, t: False, "This says False each time, also where every pair gains half a point."),
+    (lambda b, a, t: not _is_clear(b, a, t), "This says True and False the other way round."),
+    (lambda b, a, t: _is_clear(a, b, t), "This is True for a loss. Which list comes first?"),
+    (lambda b, a, t: abs(_ratio(b, a)) > t, "This is True for a clear loss, too."),
+    (lambda b, a, t: _ratio(b, a) > 0, "A higher mean may be luck. How large is its error?"),
+    (lambda b, a, t: _ratio(b, a, ddof=0) > t, "np.std divides by n. Give it ddof=1."),
+    (lambda b, a, t: _ratio(b, a) > 2, FIXED),
+    (lambda b, a, t: _ratio(b, a) > 2.776, FIXED),
+    (lambda b, a, t: np.mean(a) - np.mean(b) > t, "Points are compared with standard errors here."),
+    (
+        lambda b, a, t: _is_clear(sorted(b), sorted(a), t),
+        "Sorting tears the pairs apart: what belongs to one seed has to stay together.",
+    ),
+    (
+        lambda b, a, t: np.min(np.subtract(a, b)) > 0,
+        "Each pair may be higher and the mean be unclear, if they differ much.",
+    ),
+    (
+        lambda b, a, t: (
+            np.median(np.subtract(a, b)) > t * np.std(np.subtract(a, b), ddof=1) / len(a) ** 0.5
+        ),
+        "This takes the median, not the mean.",
+    ),
+    (_against(lambda d, b, a: d.std(ddof=1)), NO_ROOT),
+    (_against(lambda d, b, a: d.std()), NO_ROOT),
+    (
+        _against(lambda d, b, a: d.std(ddof=1) / len(d)),
+        "Divide by the *root* of the number of pairs.",
+    ),
+    (
+        _against(lambda d, b, a: d.var(ddof=1) / len(d) ** 0.5),
+        "This is the variance. Take its root.",
+    ),
+    (_against(lambda d, b, a: np.ptp(d)), "This takes highest minus lowest."),
+    (_against(lambda d, b, a: _largest_spread(b, a) / len(d) ** 0.5), UNPAIRED),
+    (_against(lambda d, b, a: _largest_spread(a) / len(d) ** 0.5), UNPAIRED),
+    (_against(lambda d, b, a: _largest_spread(b) / len(d) ** 0.5), UNPAIRED),
+    (
+        _against(lambda d, b, a: ((np.var(b, ddof=1) + np.var(a, ddof=1)) / len(d)) ** 0.5),
+        UNPAIRED,
+    ),
+    (lambda b, a, t: np.mean(a) - np.mean(b) > 2 * _largest_spread(b, a), UNPAIRED),
+    (lambda b, a, t: np.mean(a) - np.mean(b) > t * _largest_spread(b, a), UNPAIRED),
+    (
+        _against(lambda d, b, a: d.std(ddof=1) * len(d) ** 0.5),
+        "That multiplies by the root of the number of pairs. The error of a mean gets smaller.",
+    ),
+    (
+        lambda b, a, t: np.sum(np.subtract(a, b)) > t * np.std(np.subtract(a, b)) / len(a) ** 0.5,
+        "That is the sum of the differences. Take their mean.",
+    ),
+    (
+        _against(lambda d, b, a: sum(np.std(each, ddof=1) for each in (b, a)) / len(d) ** 0.5),
+        UNPAIRED,
+    ),
+]
+
+
+@check(
+    "Make the list of differences, after minus before. Their mean has to be larger than the "
+    "threshold times their standard deviation divided by the root of their number."
+)
+def clear_gain(function):
+    """A function of (before, after, threshold): is the mean difference clearly above 0?"""
+
+    def says(before: list, after: list, threshold: float) -> bool:
+        result = call(function, before, after, threshold, returns=False, stops=stops)
+        expect(
+            result is not None,
+            f"For {before} and {after} your function returns nothing. It has to return True or "
+            "False in every case.",
+        )
+        try:
+            flag = array(result).reshape(-1).tolist()
+        except Hint:
+            flag = []
+        expect(flag in ([0.0], [1.0]), f"Return True or False, not {kind(result)}")
+        return flag == [1.0]
+
+    whole = "Lists can't be calculated with as a whole. Make a Series or tensor of each."
+    stops = {
+        "'list' object has no attribute": whole,
+        "unsupported operand type": whole,
+        "must be Tensor, not list": whole,
+        "infer output dtype": whole,
+        "is ambiguous": "There has to be one comparison, of single numbers.",
+    }
+    compare(
+        says,
+        _is_clear,
+        PAIRS,
+        NOT_CLEAR,
+        "The mean of the differences against the threshold times its standard error. Try pairs "
+        "that all gain the same, pairs that scatter, and a loss.",
+    )

@@ -180,8 +180,11 @@ def _two_classes(answer) -> list[str]:
     "20 % of the images should lie below the threshold. The median has 50 % below it, and is the "
     "quantile of 0.5."
 )
-def threshold_for_coverage(answer, probabilities: Tensor):
-    """The threshold of confidence at which 80 % of the images are answered."""
+def threshold_for_coverage(answer, probabilities: Tensor, of_test: Tensor):
+    """The threshold of confidence at which 80 % of the validation images are answered.
+
+    probabilities, of_test: float [N, 10], of the validation images and of the test images.
+    """
     threshold = number(answer)
     if 1 < threshold <= 100:
         threshold /= 100  # a percentage
@@ -196,6 +199,8 @@ def threshold_for_coverage(answer, probabilities: Tensor):
     expect(not rounded, "The threshold can't be told so exactly with one digit. Give two or more.")
     so_far = f"With this threshold {answered:.0%} are answered."
     for wrong, hint in {
+        of_test.max(dim=1).values.quantile(0.2).item(): f"{so_far} This fits the test images. They "
+        "are to judge the choice, which is made on the validation images.",
         confidence.quantile(0.8).item(): f"{so_far} That is the other end: refuse the 20 % of "
         "which it is *least* sure.",
         probabilities.quantile(0.2).item(): f"{so_far} This is about all ten probabilities of "

@@ -222,13 +222,25 @@ def class_name(answer) -> str:
             label = -1
         expect(label in range(10), f"Give a name out of CLASS_NAMES, not {kind(answer)}")
         return CLASS_NAMES[int(label)]
-    plain = [re.sub(r"[\W_]", "", name).lower() for name in CLASS_NAMES]
-    given = re.sub(r"[\W_]", "", answer).lower()
-    found = [i for i, name in enumerate(plain) if name == given] or [
-        i for i, name in enumerate(plain) if given and name.startswith(given)
-    ]
+    found = meant(answer, CLASS_NAMES)
     expect(len(found) == 1, f"{answer!r} is no name of CLASS_NAMES, which begin: T-shirt/top, …")
-    return CLASS_NAMES[found[0]]
+    return found[0]
+
+
+def meant(answer, among: Iterable[str]) -> list[str]:
+    """The words that an answer may stand for: itself, else all that begin so.
+
+    Without regard to case, blanks, hyphens and the like.
+    """
+    given = plain(answer)
+    return [each for each in among if plain(each) == given] or [
+        each for each in among if given and plain(each).startswith(given)
+    ]
+
+
+def plain(answer) -> str:
+    """Its letters and digits, small."""
+    return re.sub(r"[\W_]", "", str(answer)).casefold()
 
 
 def kind(answer) -> str:
@@ -260,7 +272,7 @@ def call(function, *arguments, stops: dict[str, str] | None = None, returns: boo
         raise Hint(_explained(error, function, arguments, stops or {})) from error
     if result is None and copies and not _same(copies[0], arguments[0]):
         result = copies[0]
-    if result is ... or (result is None and _is_stub(function)):
+    if result is ... or (result is None and is_stub(function)):
         raise Unanswered
     expect(
         result is not None or not returns,
@@ -288,7 +300,7 @@ def _same(one, other) -> bool:
     return bool(np.all(one == other)) if isinstance(one, (np.ndarray, int, float)) else True
 
 
-def _is_stub(function) -> bool:
+def is_stub(function) -> bool:
     """Whether the body of a function is nothing but dots or a text."""
     if not hasattr(function, "__code__"):
         return False

@@ -14,25 +14,6 @@ from fmnist_lib.lessons.checks.core import (
 )
 
 
-@check("The header has 4 bytes, and 4 more for each dimension. Labels have one dimension.")
-def label_file_bytes(answer):
-    """How many bytes does the idx file of the test labels have, unzipped?"""
-    judge_number(
-        answer,
-        10_008,
-        {
-            10_000: "That is the labels alone. What comes before them in the file?",
-            10_004: "The header has two parts: the start, and a number for each dimension.",
-            10_016: "That is a header for images. Labels have one dimension, so theirs is shorter.",
-            60_008: "That is the file of the training labels. How many test images are there?",
-            7_840_016: "That is the file of the images. Each label is a single byte.",
-            40_008: "Each label is a single byte in the file, not four.",
-            80_008: "Each label is a single byte in the file, not the eight of an int64.",
-        },
-        "Add up the header (4 bytes, and 4 for each dimension) and the labels.",
-    )
-
-
 @check("The recall of the bags is a share of 900, the recall of the boots a share of 100.")
 def balanced_accuracy(answer):
     """Mean recall over the classes of "always Bag", on 900 bags and 100 boots."""
@@ -51,16 +32,16 @@ def balanced_accuracy(answer):
 
 @check("images[labels == 3] are those of class 3. Take the mean of each class, then the largest.")
 def brightest_class(answer, split: Split):
-    """The class whose images have the highest mean."""
+    """The class whose images have the largest mean pixel value."""
     means = {
         class_name(label): split.images[split.labels == label].float().mean().item()
         for label in range(10)
     }
     name = class_name(answer)
-    expect(name != min(means, key=means.get), "That is the darkest one; 255 is the brightest.")
+    expect(name != min(means, key=means.get), "That is the one with the smallest.")
     expect(
         name == max(means, key=means.get),
-        f"{name} has a mean of {means[name]:.0f}; another class has a higher one.",
+        f"{name} has a mean of {means[name]:.0f}; another class has a larger one.",
     )
 
 
@@ -84,7 +65,7 @@ def mirror(function):
             ),
             (lambda x: x.flip(0, 2), "Mirrored, but the images come in reverse order."),
             (lambda x: x.roll(-1, 2), "This moves the columns. A mirror reverses their order."),
-            (lambda x: 255 - x, "This changes the brightness of every pixel. Only places change."),
+            (lambda x: 255 - x, "This changes the value of every pixel. Only places change."),
         ],
         "Compare the first row of an image with that of its mirror image.",
         stops={"step must be greater": "PyTorch has no steps backwards; `flip` reverses."},
@@ -149,6 +130,30 @@ def nearest_by_absolute(function):
             "must match": "Images [N, 28, 28] and means [10, 28, 28] meet when images[:, None] has "
             "a dimension for the classes."
         },
+    )
+
+
+@check(
+    "A linear layer from n numbers to m has n · m weights, and a bias for each of the m. Here are "
+    "two of them, one behind the other."
+)
+def mlp_parameters(answer):
+    """How many parameters has an MLP of 784 inputs, 300 hidden numbers and 10 outputs?"""
+    judge_number(
+        answer,
+        238_510,
+        {
+            238_200: "These are the weights. Each number that a layer computes has a bias, too.",
+            238_210: "The last layer has its biases here; the hidden numbers have some as well.",
+            238_500: "The hidden numbers have their biases; the ten outputs have some as well.",
+            235_500: "That is the first layer. What does the second one have?",
+            235_200: "These are the weights of the first layer alone.",
+            3_010: "That is the second layer. What does the first one have?",
+            7_850: "That is softmax regression: it has no hidden numbers.",
+            101_770: "That is the MLP above, with 128 hidden numbers. Here are 300.",
+            2_352_000: "The layers follow each other: add what each of them has.",
+        },
+        "Count the weights and the biases of each layer, and add up.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The checks of notebook 7, One run on many processes."""
+"""The checks of notebook 8, One run on many processes."""
 
 import math
 

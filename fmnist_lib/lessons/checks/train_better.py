@@ -1,4 +1,4 @@
-"""The checks of notebook 5, Train better."""
+"""The checks of notebook 7, Train better."""
 
 from collections.abc import Callable
 from itertools import product
@@ -10,13 +10,10 @@ from torch import Tensor
 
 from fmnist_lib.lessons.checks.core import (
     Hint,
-    array,
-    call,
     check,
     compare,
     expect,
     judge_number,
-    kind,
     number,
     without,
 )
@@ -211,129 +208,6 @@ def _spaced(mean: float, spread: float) -> list[float]:
     """60 evenly spaced accuracies, not in order; their standard deviation is `spread`."""
     places = np.arange(60) * 7 % 60
     return (mean + spread * (places - places.mean()) / places.std()).tolist()
-
-
-# Before and after. Standard deviations divide by n or by n - 1: no answer here depends on that.
-TRIALS = [
-    ([0.90, 0.92, 0.94], [0.925, 0.945, 0.965]),  # 1.25 times the spread
-    ([0.90, 0.92, 0.94], [0.965, 0.945, 0.925]),  # the same, in another order
-    ([0.900, 0.901, 0.902], [0.910, 0.911, 0.912]),  # 10 times
-    ([0.912, 0.910, 0.911], [0.900, 0.901, 0.902]),  # a loss
-    ([0.900, 0.901, 0.902], [0.880, 0.940, 0.910]),  # only the one after varies much
-    ([0.880, 0.940, 0.910], [0.918, 0.919, 0.920]),  # only the one before
-    ([0.898, 0.900, 0.902], [0.905, 0.915, 0.925]),  # more than the sum of the two spreads
-    ([90.0, 91.0, 91.0], [91.8, 91.9, 92.0]),  # a mean that is not the median, in per cent
-    (_spaced(0.90, 0.01), _spaced(0.9195, 0.01)),  # a little less than twice
-    (_spaced(0.90, 0.01), _spaced(0.9208, 0.01)),  # a little more
-    (_spaced(0.90, 0.01), _spaced(0.9250, 0.0005)),  # 2.5 times the larger one
-    (_spaced(0.90, 0.01), _spaced(0.9040, 0.01)[::-1]),  # 0.4: more than the error of the mean
-    (_spaced(0.90, 0.005), _spaced(0.9300, 0.005)),  # 6 times, but not twice the range
-    ([88.0, 90.0, 92.0], [90.5, 94.5, 92.5]),  # a variance that is larger than the spread
-]
-
-
-def _spreads(before: list, after: list, ddof: int = 1) -> list[float]:
-    return [float(np.std(each, ddof=ddof)) for each in (before, after)]
-
-
-def _gain(before: list, after: list) -> float:
-    return float(np.mean(after) - np.mean(before))
-
-
-def _is_clear(before: list, after: list) -> bool:
-    return _gain(before, after) > 2 * max(_spreads(before, after))
-
-
-def _wrong_rules(ddof: int) -> list[tuple[Callable, str]]:
-    """Rules with one mistake each, and its hint; ddof: how the standard deviation is taken."""
-
-    def rule(factor: float, of_both: Callable, middle: Callable = np.mean) -> Callable:
-        return lambda b, a: middle(a) - middle(b) > factor * of_both(_spreads(b, a, ddof))
-
-    one_only = "The larger of the two spreads counts, of both lists. This looks at one of them."
-    together = "The larger spread counts, not both together."
-    less = "The factor is missing: by more than *twice* the spread."
-    more = "Asked is for more than twice the spread. This asks for more than that."
-    return [
-        *((rule(factor, max), less) for factor in (0.5, 1)),
-        *((rule(factor, max), more) for factor in (3, 4, 5)),
-        (rule(2, lambda both: both[0]), one_only),
-        (rule(2, lambda both: both[1]), one_only),
-        (rule(2, min), "This takes the smaller spread. The larger one counts."),
-        (rule(1, sum), together),
-        (rule(2, sum), together),
-        (rule(1, np.linalg.norm), together),
-        (rule(2, lambda both: max(both) ** 2), "This is the variance. Take its root."),
-        (rule(2, max, np.median), "This takes the median, not the mean."),
-        (rule(2, max, np.max), "This compares the best of each, not the means."),
-        (
-            lambda b, a: _gain(b, a) > 2 * max(_spreads(b, a, ddof)) / len(a) ** 0.5,
-            "This is the error of the mean. The spread is the standard deviation itself.",
-        ),
-        (
-            lambda b, a: abs(_gain(b, a)) > 2 * max(_spreads(b, a, ddof)),
-            "This is True for a clear loss, too.",
-        ),
-    ]
-
-
-@check(
-    "Four numbers are needed: the mean and the standard deviation of each list. What does the mean "
-    "gain, and what is twice the larger of the two deviations? Return whether one is above the "
-    "other."
-)
-def clear_gain(function):
-    """A function of two lists of accuracies: is the second clearly better than the first?"""
-
-    def says(before: list, after: list) -> bool:
-        result = call(function, before, after, returns=False, stops=stops)
-        expect(
-            result is not None,
-            f"For {before} and {after} your function returns nothing. It has to return True or "
-            "False in every case.",
-        )
-        try:
-            flag = array(result).reshape(-1).tolist()
-        except Hint:
-            flag = []
-        expect(flag in ([0.0], [1.0]), f"Return True or False, not {kind(result)}")
-        return flag == [1.0]
-
-    whole = "Lists can't be calculated with as a whole. Make a Series or tensor of each."
-    stops = {
-        "'list' object has no attribute": whole,
-        "unsupported operand type": whole,
-        "must be Tensor, not list": whole,
-        "infer output dtype": whole,
-        "is ambiguous": "There has to be one comparison, of single numbers.",
-    }
-    ranges = "This takes highest minus lowest. The spread is the standard deviation."
-    each_pair = "The means are compared, not each pair."
-    mistakes = [
-        (lambda b, a: True, "This says True each time, also where the mean falls."),
-        (lambda b, a: False, "This says False each time, also for means of 0.901 and 0.911."),
-        (lambda b, a: not _is_clear(b, a), "This says True and False the other way round."),
-        (lambda b, a: _is_clear(a, b), "This is True for a loss. Which list comes first?"),
-        (lambda b, a: _gain(b, a) > 0, "A higher mean may be luck. How large is a spread?"),
-        (lambda b, a: min(a) > max(b), "This compares the extremes, not means and spreads."),
-        (lambda b, a: min(np.subtract(a, b)) > 2 * max(_spreads(b, a)), each_pair),
-        (lambda b, a: min(np.subtract(a, b)) > 0, each_pair),
-        (
-            lambda b, a: _gain(b, a) > 2 * np.std(np.subtract(a, b)),
-            "This is the spread of the differences. Each list has its own.",
-        ),
-        *(_wrong_rules(ddof=0) + _wrong_rules(ddof=1)),
-        (lambda b, a: _gain(b, a) > max(np.ptp(b), np.ptp(a)), ranges),
-        (lambda b, a: _gain(b, a) > 2 * max(np.ptp(b), np.ptp(a)), ranges),
-    ]
-    compare(
-        says,
-        _is_clear,
-        TRIALS,
-        mistakes,
-        "The gain of the mean against twice the larger spread. Try a gain, a loss, and two lists "
-        "of which one varies much.",
-    )
 
 
 CHANNEL = (0, 2, 3)  # the dimensions over which one channel goes

@@ -11,10 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
-from fmnist_lib.lessons.checks import pretended
 from fmnist_lib.lessons.checks.core import (
     Hint,
-    array,
     call,
     check,
     compare,
@@ -26,192 +24,134 @@ from fmnist_lib.lessons.checks.core import (
     without,
 )
 
-# ------------------------------------------------------------------------------- the debug lab
-
-MISTAKES = {"A": "zero_grad", "B": "eval", "C": "device", "D": "test set"}
-SYMPTOMS = {
-    "A": "A's loss falls, then grows on and on, at a small rate: what adds up from batch to batch?",
-    "B": "In B one network gives another result for the same images each time: what is random?",
-    "C": "C ends in a message that names two places: what is where?",
-    "D": "D reports more than new images give: by which images was that number picked?",
-}
-ELSEWHERE = {  # why a mistake can't be the one in another piece of code
-    "zero_grad": "Gradients play a part only where backward() is called.",
-    "eval": "A forgotten eval() lets each measurement of one network differ a little.",
-    "device": "Two devices always end in an error.",
-    "test set": "This mistake needs a number of the test set.",
+LINES = {
+    "A": "optimizer.step()",
+    "B": "loss = F.cross_entropy(logits, labels)",
+    "C": "loss.backward()",
+    "D": "logits = net(images)",
+    "E": "optimizer.zero_grad()",
 }
 
 
 @check(
-    "Take them one by one. Which runs into an error? Which calls backward()? In which does nothing "
-    "change, and yet the result does? The one that is left reports a number."
+    "Ask of each line what it needs: the loss needs the logits, backward() needs the loss, step() "
+    "needs the gradients. zero_grad() may stand anywhere, but for one place."
 )
-def diagnosis(answer):
-    """Which mistake is in which loop of the debug lab: a dictionary from A, B, C, D."""
-    given = {
-        letter: _mistake(text, letter)
-        for letter, text in _by_letter(answer).items()
-        if letter in MISTAKES
-    }
-    expect(given.keys() == MISTAKES.keys(), "Name a mistake for each of A, B, C and D.")
-    for mistake in given.values():
-        twice = list(given.values()).count(mistake) > 1
-        expect(not twice, f"{mistake!r} stands there more than once. Each mistake is in one piece.")
-    for letter, mistake in given.items():
-        expect(MISTAKES[letter] == mistake, f"{ELSEWHERE[mistake]} {SYMPTOMS[letter]}")
-
-
-def _by_letter(answer) -> dict[str, object]:
-    """The answers by capital letter, from a dictionary in either direction, a list, a series."""
-    if isinstance(answer, pd.Series):
-        answer = answer.to_dict()
-    if isinstance(answer, str):
-        answer = re.split("[,;]", answer)
-    if isinstance(answer, (list, tuple, np.ndarray)) and len(answer) == len(MISTAKES):
-        answer = dict(zip(MISTAKES, answer))
-    expect(isinstance(answer, dict), 'Give a dictionary: {"A": "…", "B": "…", "C": "…", "D": "…"}.')
-    letters = {_letter(key): value for key, value in answer.items()}
-    if letters.keys() & MISTAKES.keys():
-        return letters
-    return {_letter(value): key for key, value in answer.items()}
-
-
-def _letter(text) -> str:
-    return str(text).strip(" .:)(").upper()
-
-
-def _mistake(text, letter: str) -> str:
-    """The name of a mistake, without regard to case, blanks, hyphens, parentheses."""
-    plain = re.sub(r"[\W_]", "", str(text)).lower()
-    names = {re.sub(r"[\W_]", "", name): name for name in MISTAKES.values()}
-    found = [names[each] for each in names if each in plain or (plain and each.startswith(plain))]
+def loop_order(answer):
+    """The five lines of the loop in an order that works: their letters, in any form."""
+    letters = _letters(answer)
+    wrong = "".join(sorted(set(letters) - LINES.keys()))
+    expect(not wrong, f"There is no line {wrong}. The lines are A, B, C, D and E.")
+    for letter in LINES:
+        expect(letters.count(letter) < 2, f"{letter} is there more than once.")
+    missing = ", ".join(sorted(LINES.keys() - set(letters)))
+    expect(not missing, f"All five lines are needed; missing: {missing}.")
+    place = {letter: letters.index(letter) for letter in LINES}
+    expect(place["D"] < place["B"], "B compares the logits with the labels. Which line makes them?")
+    expect(place["B"] < place["C"], "C goes back from the loss. Which line computes the loss?")
     expect(
-        len(found) == 1,
-        f"{letter}: {str(text)[:40]!r} is none of {', '.join(MISTAKES.values())}.",
+        place["C"] < place["A"],
+        "A moves the weights against their gradients. Which line computes these gradients?",
     )
-    return found[0]
+    expect(
+        not place["C"] < place["E"] < place["A"],
+        "E stands between C and A: it clears the gradients before the step could use them.",
+    )
 
 
-def _lab(
-    count: int, seed: int, dtype: torch.dtype = torch.float32, dropout: float = 0.5
-) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network like that of the lab, images, and labels of which it knows about two thirds."""
-    torch.default_generator.manual_seed(seed)  # set back by `check`; torch's also seeds the GPUs
-    layers = nn.Linear(784, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 10)
-    net = nn.Sequential(nn.Flatten(), *layers).to(dtype)
-    images = torch.randn(count, 1, 28, 28, dtype=dtype)
-    known = torch.rand(count) < 0.65
-    net.eval()
-    labels = torch.where(known, net(images).argmax(dim=1), torch.randint(10, (count,)))
-    net.train()  # as a training loop leaves it
-    return net, images, labels
+def _letters(answer) -> str:
+    """The capital letters of a text, a list or a dictionary by place, in their order."""
+    if isinstance(answer, dict):
+        try:
+            has_numbers = all(re.match(r"\s*\d", str(place)) for place in answer)
+            answer = [answer[place] for place in (sorted(answer) if has_numbers else answer)]
+        except TypeError:
+            raise Hint("Name all places in one way: numbers from 1 to 5, or 1st to 5th.") from None
+    if isinstance(answer, (pd.Series, np.ndarray)):
+        answer = list(answer)
+    parts = answer if isinstance(answer, (list, tuple)) else [answer]
+    for part in parts:
+        expect(isinstance(part, str), "Give the letters of the lines, such as ABCDE.")
+        of_code = any(each.partition("(")[0] in part for each in LINES.values())
+        expect(not of_code, "Give the letters of the lines, not the lines.")
+    return re.sub(r"[^A-Za-z]", "", "".join(parts)).upper()
 
 
-TRAININGS = [  # count, seed, dtype, settings of SGD
-    (30, 0, torch.float32, {"lr": 0.1}),
-    (25, 1, torch.float64, {"lr": 0.05, "momentum": 0.9}),
-    (41, 2, torch.float32, {"lr": 0.02}),
+EPOCHS_TRAINED = [  # images, batch size, seed, dtype, settings of SGD
+    (30, 10, 0, torch.float32, {"lr": 0.1}),
+    (25, 10, 1, torch.float64, {"lr": 0.05, "momentum": 0.9}),
+    (20, 4, 2, torch.float32, {"lr": 0.2}),
 ]
 
 
 @check(
-    "backward() adds its gradients to those that a weight already has. In each turn of the loop "
-    "the optimizer has to forget the old ones: after step(), or at any place before backward()."
+    "A for-loop over the batches; in each turn the five lines of the puzzle, indented alike: "
+    "logits, loss, zero_grad(), backward(), step(). The network and the optimizer are given."
 )
-def repaired_training(function):
-    """A function of (net, images, labels, optimizer) that trains for one epoch in batches of 10."""
+def train_epoch(function):
+    """A function of (net, batches, optimizer) that trains for one epoch."""
     stops = {
         "does not require grad": "Inside no_grad or inference_mode nothing is kept for backward().",
         "'NoneType'": "Before the first backward() a weight has no gradient: it is None.",
         "second time": "backward() can go through each loss once only.",
-        "object is not callable": "Parentheses stand behind something that is no function.",
+        "not subscriptable": "Each batch is a pair: for images, labels in batches.",
+        "'tuple' object has no": "Each batch is a pair: for images, labels in batches.",
+        "too many values to unpack": "Each turn of the loop gets one pair of images and labels.",
+        "not implemented for 'Long'": "The logits come first in the loss, then the labels.",
+        "implicitly created only": "backward() starts from one number, the mean loss of a batch.",
+        "by an inplace operation": "step() has changed the weights before backward() could go back "
+        "through them. Which of the two comes first?",
     }
     student = partial(call, function, stops=stops, returns=False)
-    given = [_trained(student, *case) for case in TRAININGS]
-    if not _same_weights(given, _train):
-        for wrong, hint in TRAINED_WRONGLY:
-            expect(not _same_weights(given, wrong), hint)
-        expect(
-            all(steps for *_, steps in given),
-            "The optimizer that the function is given makes no step. Does another one?",
-        )
-        raise Hint(
-            "The weights differ from those of a correct loop, which takes the batches of train_a "
-            "in their order, and makes one step for each."
-        )
-    for (_, losses, modes, _), case in zip(given, TRAININGS):
-        expect(
-            all(modes),
-            "The weights are right, but the network learned in evaluation mode. Dropout belongs to "
-            "training.",
-        )
-        _, right, *_ = _trained(_train, *case)
-        expect(
-            _are_losses(losses, right),
-            "The weights are right, but the numbers returned are not the losses of the batches. "
-            "Is each of them noted, as in train_a?",
-        )
+    given = [_epoch_trained(student, *case) for case in EPOCHS_TRAINED]
+    is_trained = _are_trained(given, _train_epoch)
+    if not is_trained:
+        for wrong, hint in EPOCHS_WRONGLY_TRAINED:
+            expect(not _are_trained(given, wrong), hint)
+    expect(
+        all(steps for _, steps in given),
+        "The optimizer that the function is given makes no step. Does another one?",
+    )
+    expect(
+        is_trained,
+        "The weights differ from those of a correct loop, which takes each batch once, in the "
+        "order given, and makes one step for each.",
+    )
 
 
-def _trained(train: Callable, count: int, seed: int, dtype: torch.dtype, settings: dict):
-    """All weights after a training, what it returned, the modes of the network, the steps."""
-    net, images, labels = _lab(count, seed, dtype, dropout=0.0)  # the same in both modes
-    modes, steps = _modes(net), []
-    optimizer = optim.SGD(net.parameters(), **settings)
+def _epoch_trained(train: Callable, count: int, size: int, seed: int, dtype, settings: dict):
+    """All weights after a training, and how many steps the optimizer made."""
+    torch.default_generator.manual_seed(seed)  # set back by `check`; torch's also seeds the GPUs
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10)).to(dtype)
+    images, labels = torch.randn(count, 1, 8, 8, dtype=dtype), torch.randint(10, (count,))
+    steps, optimizer = [], optim.SGD(net.parameters(), **settings)
     optimizer.register_step_post_hook(lambda *given: steps.append(given))
-    returned = train(net, images, labels, optimizer)
-    weights = nn.utils.parameters_to_vector(net.parameters()).detach()
-    return weights, returned, modes, len(steps)
+    train(net, list(zip(images.split(size), labels.split(size))), optimizer)
+    return nn.utils.parameters_to_vector(net.parameters()).detach(), len(steps)
 
 
-def _modes(net: nn.Module) -> list[bool]:
-    """A list that notes at each pass whether the dropout of this network was in training mode."""
-    modes = []
-    net[3].register_forward_hook(lambda layer, *_: modes.append(layer.training))
-    return modes
-
-
-def _same_weights(given: list, train: Callable) -> bool:
-    expected = [_trained(train, *case)[0] for case in TRAININGS]
+def _are_trained(given: list, train: Callable) -> bool:
+    expected = [_epoch_trained(train, *case)[0] for case in EPOCHS_TRAINED]
     return all(
-        torch.allclose(weights, right, rtol=1e-3, atol=1e-5)
-        for (weights, *_), right in zip(given, expected)
+        torch.allclose(weights, right, rtol=1e-3, atol=1e-5, equal_nan=True)
+        for (weights, _), right in zip(given, expected)
     )
 
 
-def _are_losses(returned, right: list[float]) -> bool:
-    """Whether these are the losses, if they are numbers: nothing or the network is fine, too."""
-    try:
-        losses = array(returned).reshape(-1)
-    except Hint:
-        return True
-    return losses.numel() == 1 or (
-        len(losses) == len(right) and torch.allclose(losses, array(right), rtol=1e-3)
-    )
-
-
-def _train(
-    net, images, labels, optimizer, size=10, clear=True, last_step_only=False, of=F.cross_entropy
-):
-    losses = []
-    for batch, targets in zip(images.split(size), labels.split(size)):
-        loss = of(net(batch), targets)
+def _train_epoch(net, batches, optimizer, clear=True, step=True, of=F.cross_entropy):
+    for images, labels in batches:
+        loss = of(net(images), labels)
         if clear:
             optimizer.zero_grad()
         loss.backward()
-        if not last_step_only:
+        if step:
             optimizer.step()
-        losses.append(loss.item())
-    if last_step_only:
-        optimizer.step()
-    return losses
 
 
-TRAINED_WRONGLY = [
+EPOCHS_WRONGLY_TRAINED = [
     (
-        partial(_train, clear=False),
-        "Gradients still add up from batch to batch. Are the old ones cleared in each turn of the "
+        partial(_train_epoch, clear=False),
+        "Gradients add up from batch to batch. Which line clears the old ones, in each turn of the "
         "loop, by a call with parentheses?",
     ),
     (
@@ -220,348 +160,41 @@ TRAINED_WRONGLY = [
         "is one of the two missing, or are these cleared in between?",
     ),
     (
-        lambda net, images, labels, optimizer: _train(net, images[:10], labels[:10], optimizer),
+        lambda net, batches, optimizer: _train_epoch(net, batches[:1], optimizer),
         "Only the first batch was learned from. Does something end the loop in its first turn?",
     ),
     (
-        lambda net, images, labels, optimizer: _train(net, images, labels, optimizer, len(images)),
-        "All images went into a single step. train_a cuts them into batches of 10.",
+        lambda net, batches, optimizer: _train_epoch(net, batches[-1:], optimizer),
+        "Only the last batch was learned from. Which lines have to be inside the loop?",
     ),
     (
-        partial(_train, clear=False, last_step_only=True),
-        "There was one step for the whole epoch. Each batch makes one of its own.",
+        lambda net, batches, optimizer: _train_epoch(net, batches[:-1], optimizer),
+        "The last batch is missing.",
     ),
     (
-        partial(_train, last_step_only=True),
-        "There was one step, by the gradients of the last batch. Each batch makes one of its own.",
-    ),
-    (
-        partial(_train, size=1),
-        "Each image made a step of its own. train_a cuts them into batches of 10.",
-    ),
-    (
-        lambda net, images, labels, optimizer: _train(
-            net, images[: len(images) // 10 * 10], labels, optimizer
-        ),
-        "The last batch is missing where it is smaller than the others.",
-    ),
-    (
-        lambda *given: (_train(*given), _train(*given)),
+        lambda *given: (_train_epoch(*given), _train_epoch(*given)),
         "The images were learned from twice. An epoch is one pass.",
     ),
     (
-        partial(_train, of=partial(F.cross_entropy, reduction="sum")),
-        "The loss is a sum here, which makes the steps 10 times as long. In train_a it is a mean.",
+        lambda net, batches, optimizer: (
+            _train_epoch(net, batches, optimizer, clear=False, step=False),
+            optimizer.step(),
+        ),
+        "There was one step for the whole epoch. Each batch makes one of its own.",
     ),
     (
-        partial(_train, of=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+        partial(_train_epoch, of=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
         "Softmax was applied twice: the loss takes the logits.",
     ),
+    (
+        partial(_train_epoch, of=partial(F.cross_entropy, reduction="sum")),
+        "The loss is a sum here. F.cross_entropy gives the mean of a batch by itself.",
+    ),
+    (
+        partial(_train_epoch, of=lambda logits, labels: -F.cross_entropy(logits, labels)),
+        "The sign of the loss: these steps make it larger.",
+    ),
 ]
-
-
-@check(
-    "Dropout is part of the network, and two methods of the network switch it: one for training, "
-    "one for measuring. inference_mode only saves the work for gradients."
-)
-def repaired_accuracy(function):
-    """A function of (net, images, labels) that gives the accuracy, dropout switched off."""
-    stops = {
-        "must match": "Predictions and labels are of different lengths. Over which dimension does "
-        "argmax go?",
-        "Bool": "True and False are no numbers in a tensor; `float()` makes them 1 and 0.",
-    }
-    net, images, labels = _lab(60, 3)
-    modes, results = _modes(net), set()
-    for _ in range(8):
-        net.train()
-        value = call(function, net, images, labels, stops=stops)
-        results.add(str(value))
-    at_work = modes and modes[-1] and net[3].p > 0
-    expect(
-        not at_work or len(results) == 1,
-        "Eight calls give different results: dropout is still at work. Is it switched off, by a "
-        "call with parentheses, before the network sees the images?",
-    )
-    expect(
-        not at_work,
-        "The results agree, but dropout is at work: a seed lets it choose the same numbers each "
-        "time. What switches it off?",
-    )
-
-    def predicted(net, images):
-        return net.eval()(images).argmax(dim=1)
-
-    def accuracy(net, images, labels):
-        return (predicted(net, images) == labels).double().mean()
-
-    compare(
-        function,
-        accuracy,
-        [_lab(40, 4), _lab(7, 5, torch.float64), _lab(23, 6), _lab(1, 7)],
-        [
-            (
-                lambda net, x, y: accuracy(net, x, y) * len(y),
-                "This counts the images that are right. Which share of all are they?",
-            ),
-            (
-                lambda net, x, y: 1 - accuracy(net, x, y),
-                "This is the share that is wrong. How large is the share that is right?",
-            ),
-            (
-                lambda net, x, y: predicted(net, x) == y,
-                "This says of each image whether it is right. Which share of all are they?",
-            ),
-            (
-                lambda net, x, y: predicted(net, x),
-                "These are the predictions. Which share of them agrees with the labels?",
-            ),
-            (
-                lambda net, x, y: (net.eval()(x).argmax() == y).double().mean(),
-                "Without a dimension, argmax finds one position in the table of all logits.",
-            ),
-            (
-                lambda net, x, y: F.cross_entropy(net.eval()(x), y),
-                "This is the loss. The accuracy is the share of right predictions.",
-            ),
-            (
-                lambda net, x, y: (net.eval()(x).argmin(dim=1) == y).double().mean(),
-                "This takes the smallest logit. The prediction is the class with the largest.",
-            ),
-        ],
-        "The results agree from call to call, but they are not the accuracy on these images in "
-        "evaluation mode.",
-        digits=3,
-        stops=stops,
-        share=True,
-    )
-
-
-@check(
-    "Three steps: take any parameter of the network, ask it for its device, and let the images go "
-    "there before the network sees them."
-)
-def repaired_logits(function):
-    """A function of (net, images) that gives the logits, on whatever device the network is."""
-
-    def logits(net, images):
-        return net(images.to(next(net.parameters()).device))
-
-    wrong = [
-        (
-            lambda net, x: logits(net, x).softmax(dim=1),
-            "These are the probabilities. Return what the network gives.",
-        ),
-        (
-            lambda net, x: logits(net, x).argmax(dim=1),
-            "These are the predicted labels. Return what the network gives.",
-        ),
-        (lambda net, x: x, "These are the images. Return what the network makes of them."),
-    ]
-    for device in ("cpu", "cuda:1", "mps:0"):
-        given = [_lab(count, seed, dropout=0.0)[:2] for count, seed in ((5, 8), (1, 9))]
-        cases = [(pretended.put(net, device), images) for net, images in given]
-        with pretended.Devices() as devices:
-            try:
-                otherwise = "These are not the network's logits of these images."
-                compare(function, logits, cases, wrong, otherwise, stops=_of_two_places(device))
-            except Hint as hint:
-                lost = "and cpu!" in str(hint) and torch.device(device) in devices.sent
-                expect(
-                    not lost,
-                    "The images are sent to the right device, but `to` leaves a tensor where it is "
-                    "and returns another one. Which one does the network get?",
-                )
-                raise
-        places = {pretended.place(weights) for net, _ in cases for weights in net.parameters()}
-        expect(
-            places == {torch.device(device)},
-            "This moves the network to another device, and there it stays. Let the images move.",
-        )
-
-
-def _of_two_places(device: str) -> dict[str, str]:
-    """What errors mean while the network seems to be on this device: as `call` takes them."""
-    return {
-        f"{device} and cpu!": "The images are still on the CPU; the check lets the network seem to "
-        f"be on {device}. What knows where the network is?",
-        "same device": "The images went to a device that was named or guessed; the network seems "
-        f"to be on {device} here. Ask the network itself.",
-        "generator": "parameters() gives one parameter after the other. Take the first of them.",
-        "'Sequential' object": "A network has no device or weights of its own. What is it made of, "
-        "that has?",
-        "(Sequential)": "A network is no device. What is it made of, that has one?",
-        "negative": "Such a number is −1 for the CPU. Ask for the device itself.",
-    }
-
-
-@check(
-    "Two steps: the position of the highest validation accuracy, found without a look at the test "
-    "accuracies; then the test accuracy at that position."
-)
-def repaired_choice(function):
-    """A function of (validation, test) accuracies by epoch: the test accuracy to report."""
-
-    def best(accuracies: list) -> int:
-        return accuracies.index(max(accuracies))
-
-    compare(
-        function,
-        lambda validation, test: test[best(validation)],
-        [
-            ([0.70, 0.80, 0.75], [0.71, 0.78, 0.82]),
-            ([0.52, 0.66, 0.71, 0.85, 0.83], [0.50, 0.74, 0.69, 0.72, 0.61]),
-            ([0.91, 0.40, 0.60, 0.65], [0.62, 0.88, 0.45, 0.81]),
-            ([0.30, 0.55, 0.57], [0.33, 0.58, 0.54]),
-        ],
-        [
-            (
-                lambda v, t: max(t),
-                "That is the highest on the test set, so the test set has chosen it.",
-            ),
-            (
-                lambda v, t: max(v),
-                "That is the validation accuracy by which the epoch was chosen, so it is too good. "
-                "What did this epoch reach on the test set?",
-            ),
-            (lambda v, t: t[-1], "That is the last epoch. Which one is best on validation?"),
-            (
-                lambda v, t: v[-1],
-                "That is the last epoch, on validation. Which epoch is best there, and what did it "
-                "reach on the test set?",
-            ),
-            (
-                lambda v, t: t[0],
-                "That is position 0, the first epoch. Which is best on validation?",
-            ),
-            (lambda v, t: max(v + t), "That is the highest of both lists. Only one may choose."),
-            (
-                lambda v, t: v[best(t)],
-                "The two lists have changed places: the test set chose, validation is reported.",
-            ),
-            (
-                lambda v, t: t[v.index(min(v))],
-                "That is the epoch that is worst on validation.",
-            ),
-            (
-                lambda v, t: best(v),
-                "That is a position in the list. Which test accuracy stands there?",
-            ),
-            (
-                lambda v, t: best(v) + 1,
-                "That is the number of the epoch. Which test accuracy did it reach?",
-            ),
-            (
-                lambda v, t: sum(t) / len(t),
-                "That is the mean over the epochs. One network is kept: that of which epoch?",
-            ),
-            (
-                lambda v, t: t[max(range(len(v)), key=lambda i: v[i] + t[i])],
-                "The test set has a say in this choice. Only validation may choose.",
-            ),
-            (
-                lambda v, t: t[best(v) - 1],
-                "That is the epoch before the best one. Positions in a list count from 0.",
-            ),
-        ],
-        "Find the epoch that is best on validation; give its test accuracy.",
-        digits=3,
-        stops={
-            "list indices": "A list is asked by a position. `index` gives the position of a value.",
-            "is not in list": "It looks for a value in the list in which it does not stand.",
-            "'list' object has no": "Lists have `index`, and max(…) takes a list.",
-        },
-        share=True,
-    )
-
-
-# ------------------------------------------------------------------------------- the exercises
-
-
-@check(
-    "Mean times number of images gives the sum of a batch. Only the last batch may be smaller: it "
-    "has what the full batches before it leave. Add up the sums, and divide by all images."
-)
-def epoch_loss(function):
-    """A function of (losses of the batches, images, batch_size): the mean loss of an image."""
-
-    def weighted(losses: list, last: int, batch_size: int) -> float:
-        return batch_size * sum(losses[:-1]) + last * losses[-1]
-
-    def left(losses: list, images: int, batch_size: int) -> int:
-        return images - batch_size * (len(losses) - 1)
-
-    def right(losses: list, images: int, batch_size: int) -> float:
-        return weighted(losses, left(losses, images, batch_size), batch_size) / images
-
-    compare(
-        function,
-        right,
-        [
-            ([2.0, 1.25, 0.5], 25, 10),
-            ([2.5, 1.5, 0.8, 0.3], 40, 10),  # the last batch is full
-            ([1.8, 1.1, 0.9, 0.2, 4.5], 301, 75),  # the last batch is one image
-            ([1.5], 4, 10),
-            ([2.2, 0.4], 6, 3),
-        ],
-        [
-            (
-                lambda losses, n, size: sum(losses) / len(losses),
-                "This counts each batch the same. Then an image of a smaller batch counts for more "
-                "than another one.",
-            ),
-            (
-                lambda losses, n, size: sum(losses[:-1]) / (len(losses) - 1 or 1),
-                "The last batch is left out. Its images count, too.",
-            ),
-            (
-                lambda losses, n, size: size * sum(losses) / n,
-                "This takes the last batch as full. How many images are left for it?",
-            ),
-            (
-                lambda losses, n, size: weighted(losses, n % size, size) / n,
-                "Right where the last batch is smaller. Where it is full, % gives 0, and it does "
-                "not count at all.",
-            ),
-            (
-                lambda losses, n, size: right(losses, n, size) * n,
-                "This is the sum over all images. What is the mean?",
-            ),
-            (
-                lambda losses, n, size: right(losses, n, size) * n / len(losses),
-                "This divides the sum over all images by the number of batches.",
-            ),
-            (
-                lambda losses, n, size: right(losses, n, size) * n / (size * len(losses)),
-                "The sum is right, but divided by more images than there are.",
-            ),
-            (lambda losses, n, size: sum(losses), "This is the sum of the means of the batches."),
-            (
-                lambda losses, n, size: sum(losses) / n,
-                "Each loss is already a mean over its batch. How many images does each stand for?",
-            ),
-            (lambda losses, n, size: losses[-1], "This is the last batch alone."),
-            (
-                lambda losses, n, size: size * sum(losses[:-1]) / n,
-                "This leaves the last batch out, but divides by all images.",
-            ),
-            (
-                lambda losses, n, size: weighted(losses, left(losses, n, size) - 1, size) / n,
-                "The last batch has one image more than that.",
-            ),
-        ],
-        "How many images does each number in `losses` stand for? So often does it count.",
-        digits=3,
-        stops={
-            "division by zero": "Think of an epoch with a single batch.",
-            "'list' object has no": "A list has no mean of its own; sum(…) adds its numbers up.",
-            "'list' and": "A list does not calculate number by number. Use a loop, or a tensor.",
-            "can't multiply sequence": "A list does not calculate number by number. Use a loop, or "
-            "a tensor.",
-            "must match": "The number of sizes is not that of the losses.",
-            "broadcast": "The number of sizes is not that of the losses.",
-        },
-    )
 
 
 @check(
@@ -707,7 +340,7 @@ def _histories() -> list[pd.DataFrame]:
 def cross_entropy(function):
     """A function of (logits [N, C], labels [N]) that gives the mean cross-entropy."""
     stops = {
-        "OverflowError": "e^1000 is more than a float can hold.",
+        "OverflowError": "e^1000 is a number, but it is larger than any float: it overflows.",
         "only one element": "math takes single numbers; PyTorch has the same function for tensors.",
         "can be converted to Python scalars": "math takes single numbers; PyTorch has the same "
         "function for tensors.",

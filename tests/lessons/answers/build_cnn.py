@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from answers import Answers, numbers
+from fmnist_lib.model import Net
 
 SOBEL = [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
 
@@ -93,28 +94,214 @@ def pooled_in_place(values):
     return torch.maximum(values, values.roll(-1, 1))[::2, ::2]
 
 
+class Layers(nn.Module):
+    """The layers of Net, for classes that differ in `forward`."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, 5)
+        self.conv2 = nn.Conv2d(20, 50, 5)
+        self.fc1 = nn.Linear(800, 500)
+        self.fc2 = nn.Linear(500, 10)
+
+
+def net_with(forward, **layers):
+    """A class with these layers in place of those of Net; a layer None is left out."""
+
+    def init(self):
+        Layers.__init__(self)
+        for name, make in layers.items():
+            delattr(self, name) if make is None else setattr(self, name, make())
+
+    return type("MyNet", (Layers,), {"__init__": init, "forward": forward})
+
+
+def relu_last(self, x):
+    x = F.relu(F.max_pool2d(self.conv1(x), 2))
+    x = F.relu(F.max_pool2d(self.conv2(x), 2))
+    return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def relu_first(self, x):
+    x = F.max_pool2d(torch.relu(self.conv1(x)), (2, 2))
+    x = F.max_pool2d(self.conv2(x).relu(), kernel_size=2, stride=2)
+    x = x.view(-1, 50 * 4 * 4)
+    return self.fc2(self.fc1(x).clamp(min=0))
+
+
+def with_modules(self, x):
+    x = self.pool(self.bend(self.conv1(x)))
+    x = self.pool(self.bend(self.conv2(x)))
+    return self.fc2(self.bend(self.fc1(self.flat(x))))
+
+
+def step_by_step(self, image):
+    batch = image.shape[0]
+    out = F.relu(self.conv1(image))
+    out = nn.MaxPool2d(2)(out)
+    out = F.relu(self.conv2(out))
+    out = nn.MaxPool2d(2)(out)
+    out = out.reshape(batch, -1)
+    out = F.relu(self.fc1(out))
+    out = self.fc2(out)
+    return out
+
+
+class ByFunctions(Layers):
+    """Written into the parameter lists, with Conv2d's other names."""
+
+    def __init__(self):
+        super(Layers, self).__init__()
+        self.fc2 = nn.Linear(in_features=500, out_features=10, bias=True)
+        self.fc1 = nn.Linear(50 * 4**2, 500)
+        self.conv2 = nn.Conv2d(20, 50, kernel_size=(5, 5), stride=1, padding="valid")
+        self.conv1 = nn.Conv2d(in_channels=1, out_channels=20, kernel_size=5)
+
+    def forward(self, x):
+        for conv in (self.conv1, self.conv2):
+            x = F.relu(conv(x)).unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+        return self.fc2(torch.maximum(self.fc1(torch.flatten(x, 1)), torch.zeros(())))
+
+
+class NoSuper(nn.Module):
+    def __init__(self):
+        self.conv1 = nn.Conv2d(1, 20, 5)
+
+    def forward(self, x):
+        return self.conv1(x)
+
+
+class NoForward(Layers):
+    def __init__(self):
+        super().__init__()
+
+
+class NoLayers(nn.Module):
+    def __init__(self):
+        super().__init__()
+
+    def forward(self, x):
+        return x
+
+
+class NoModule:
+    def __init__(self):
+        self.conv1 = nn.Conv2d(1, 20, 5)
+
+    def forward(self, x):
+        return self.conv1(x)
+
+
+class DotsInInit(nn.Module):
+    def __init__(self): ...
+
+    def forward(self, x):
+        return x
+
+
+class OneNumber(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(20)
+
+    def forward(self, x):
+        return self.conv1(x)
+
+
+class OtherNames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5))
+        self.classifier = nn.Sequential(nn.Linear(800, 500), nn.Linear(500, 10))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))
+
+
+def no_flatten(self, x):
+    x = F.relu(F.max_pool2d(self.conv1(x), 2))
+    x = F.relu(F.max_pool2d(self.conv2(x), 2))
+    return self.fc2(F.relu(self.fc1(x)))
+
+
+def flat_all(self, x):
+    x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+    x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+    return self.fc2(F.relu(self.fc1(x.flatten())))
+
+
+def no_pooling(self, x):
+    x = F.relu(self.conv2(F.relu(self.conv1(x))))
+    return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def one_pooling(self, x):
+    x = F.relu(self.conv2(F.max_pool2d(F.relu(self.conv1(x)), 2)))
+    return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def no_fc1(self, x):
+    x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+    x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+    return self.fc2(x.flatten(1))
+
+
+def no_relus(self, x):
+    x = F.max_pool2d(self.conv2(F.max_pool2d(self.conv1(x), 2)), 2)
+    return self.fc2(self.fc1(x.flatten(1)))
+
+
+def no_relu_behind_fc1(self, x):
+    x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+    x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+    return self.fc2(self.fc1(x.flatten(1)))
+
+
+def mean_pooling(self, x):
+    x = F.avg_pool2d(F.relu(self.conv1(x)), 2)
+    x = F.avg_pool2d(F.relu(self.conv2(x)), 2)
+    return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def without_return(self, x):
+    relu_last(self, x)
+
+
+def without_self(self, x):
+    return conv1(x)  # noqa: F821
+
+
+def module_as_function(self, x):
+    return F.max_pool2d(nn.ReLU(self.conv1(x)), 2)
+
+
+def pooling_as_function(self, x):
+    return F.relu(nn.MaxPool2d(self.conv1(x), 2))
+
+
+def layers_in_forward(self, x):
+    x = F.max_pool2d(F.relu(nn.Conv2d(1, 20, 5)(x)), 2)
+    x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+    return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def conv2_first(self, x):
+    return F.relu(self.conv2(x))
+
+
+def conv1_twice(self, x):
+    return self.conv1(self.conv1(x))
+
+
+def without_images(self):
+    return self.conv1
+
+
+def all_by_two(self, x):
+    return relu_last(self, x) * 2
+
+
 ANSWERS = {
-    "map_size": Answers(
-        right=[*numbers(11, "pixels"), torch.tensor([[11]]), (11, 11), "11 × 11", {11}],
-        wrong=[
-            (22, "after the convolution"),
-            (14, "pooling alone"),
-            (12, "5 × 5 kernel"),
-            (21, "pooling comes after"),
-            (10.5, "one place more"),
-            (10, "one place more"),
-            (5, "halves twice"),
-            (121, "How long is one side"),
-            (44, "not larger"),
-            (13, "how many places"),
-            ((11, 22), "Give one number"),
-            ("eleven", "Give one number"),
-        ],
-        same={
-            "answer = (29 - 7 + 1) // 2": "half of 23 is 11, too",
-            "answer = (28 - 7 + 2) // 2": "half of 23 is 11, too",
-        },
-    ),
     "edge_kernel": Answers(
         right=[
             SOBEL,
@@ -174,22 +361,81 @@ ANSWERS = {
             "conv2, conv1 = (20 * 25 + 20, 50 * 20 * 9 + 50)": "both are added up",
         },
     ),
-    "receptive_field": Answers(
-        right=[*numbers(24, "pixels"), torch.tensor(24), [24, 24], "24x24 pixels"],
-        wrong=[
-            (16, "before the new layer"),
-            (18, "steps of 1 pixel"),
-            (20, "How many are these"),
-            (32, "steps of 8 pixels"),
-            (28, "k - 1 steps, not k"),
-            (19, "k - 1 steps, not k"),
-            (48, "does not multiply"),
-            (8, "what the new layer adds"),
-            (22, "after conv2"),
-            (576, "How wide"),
-            (27, "Use the formula"),
-            ("24 × 16", "Give one number"),
+    "own_net": Answers(
+        right=[
+            net_with(relu_last),
+            net_with(relu_first),
+            net_with(step_by_step),
+            net_with(
+                with_modules,
+                bend=nn.ReLU,
+                pool=lambda: nn.MaxPool2d(2),
+                flat=nn.Flatten,
+            ),
+            ByFunctions,
+            net_with(relu_last)(),
+            net_with(lambda self, x: relu_last(self, x).double()),
         ],
+        wrong=[
+            (Net, "the course's own"),
+            (Net(), "the course's own"),
+            (type("MyNet", (Net,), {"forward": lambda self, x: Net.forward(self, x)}), "own"),
+            (net_with(lambda self, x: relu_last(self, x).detach()), "no gradient"),
+            (net_with(torch.no_grad()(relu_last)), "no gradient"),
+            (NoSuper, "super().__init__()"),
+            (NoForward, "no `forward`"),
+            (NoLayers, "no layers"),
+            (NoModule, "(nn.Module)"),
+            (DotsInInit, "only dots"),
+            (OneNumber, "both numbers"),
+            (OtherNames, "find their layers by name"),
+            (lambda x: x, "Give the class"),
+            (3, "Give the class"),
+            (net_with(relu_last, fc2=None), "no layer fc2"),
+            (net_with(relu_last, bn1=lambda: nn.BatchNorm2d(20)), "bn1.bias"),
+            (net_with(relu_last, bn1=lambda: nn.BatchNorm2d(20, affine=False)), "bn1.running"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(1, 20, 5, bias=False)), "and a bias"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(1, 20, 3)), "kernels of Net are 5 × 5"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(20, 1, 5)), "swapped"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(3, 20, 5)), "conv1 takes 3"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(1, 32, 5)), "conv1 gives 32"),
+            (net_with(relu_last, conv2=lambda: nn.Conv2d(1, 50, 5)), "conv2 takes 1 here"),
+            (net_with(relu_last, conv2=lambda: nn.Conv2d(20, 50, 5, padding=2)), "conv2 pads"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(1, 20, 5, padding="same")), "1 pads"),
+            (net_with(relu_last, conv1=lambda: nn.Conv2d(1, 20, 5, stride=2)), "has a stride"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(20_000, 500)), "no pooling before"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(3_200, 500)), "Only one pooling"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(50, 500)), "number of maps"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(16, 500)), "How many maps"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(784, 500)), "Follow the shapes"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(500, 800)), "swapped"),
+            (net_with(relu_last, fc1=lambda: nn.Linear(800, 100)), "fc1 gives 100"),
+            (net_with(relu_last, fc2=lambda: nn.Linear(800, 10)), "fc2 takes 800"),
+            (net_with(relu_last, fc2=lambda: nn.Conv2d(500, 10, 1)), "should be a linear layer"),
+            (net_with(no_flatten), "is there a `flatten`"),
+            (net_with(flat_all), "All three images are in one row"),
+            (net_with(no_pooling), "no pooling before"),
+            (net_with(one_pooling), "Only one pooling"),
+            (net_with(no_fc1), "fc1 is left out"),
+            (net_with(no_relus), "ReLU is missing behind conv1 and conv2 and fc1."),
+            (net_with(no_relu_behind_fc1), "ReLU is missing behind fc1."),
+            (net_with(mean_pooling), "pools by the mean"),
+            (net_with(without_return), "returns nothing"),
+            (net_with(without_self), "self.conv1"),
+            (net_with(module_as_function), "`ReLU` of `nn` makes a layer"),
+            (net_with(pooling_as_function), "`MaxPool2d` of `nn` makes a layer"),
+            (net_with(layers_in_forward), "differently each time"),
+            (net_with(conv2_first), "Begin with conv1"),
+            (net_with(conv1_twice), "Is it used twice"),
+            (net_with(without_images), "`self` and the images"),
+            (net_with(all_by_two), "logits differ"),
+            (net_with(lambda self, x: relu_last(self, x).softmax(1)), "Softmax is at the end"),
+            (net_with(lambda self, x: F.log_softmax(relu_last(self, x), 1)), "Softmax is at"),
+            (net_with(lambda self, x: relu_last(self, x).relu()), "ReLU is behind fc2"),
+            (net_with(lambda self, x: relu_last(self, x).argmax(1)), "This is the class"),
+            (net_with(lambda self, x: relu_last(self, x).T), "The shape should be [3, 10]"),
+        ],
+        names={"nn": nn},
     ),
     "max_pool": Answers(
         right=[

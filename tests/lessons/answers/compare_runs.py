@@ -1,6 +1,10 @@
 """Answers to the exercises of notebook 6."""
 
+import math
+import statistics
+
 import numpy as np
+import pandas as pd
 import torch
 
 from answers import Answers, numbers
@@ -89,6 +93,44 @@ def earliest(trials):
 
 def of_last_epoch(trials, epochs):
     return trials[trials["best_epoch"] == epochs]["learning_rate"]
+
+
+def gains_by_loops(before, after, threshold):
+    differences = []
+    for one, other in zip(before, after):
+        differences.append(other - one)
+    mean = sum(differences) / len(differences)
+    squares = sum((each - mean) ** 2 for each in differences)
+    spread = (squares / (len(differences) - 1)) ** 0.5
+    return mean > threshold * spread / len(differences) ** 0.5
+
+
+def gains_by_statistics(before, after, threshold):
+    differences = [other - one for one, other in zip(before, after)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    if statistics.mean(differences) > threshold * error:
+        return True
+    return False
+
+
+def gains_in_torch(before, after, threshold):
+    differences = torch.tensor(after) - torch.tensor(before)
+    return differences.mean() / (differences.std() / len(after) ** 0.5) > threshold
+
+
+def gains_or_nothing(before, after, threshold):
+    if gains_by_loops(before, after, threshold):
+        return True
+
+
+def rule(middle=np.mean, error=lambda d: np.std(d, ddof=1) / len(d) ** 0.5):
+    """A function as the exercise asks for, with what may be wrong in it."""
+    return lambda b, a, t: middle(np.subtract(a, b)) > t * error(np.subtract(a, b))
+
+
+def of_the_lists(error, factor=None):
+    """The rule with an error of the two lists instead of the differences."""
+    return lambda b, a, t: np.mean(a) - np.mean(b) > (factor or t) * error(b, a)
 
 
 ANSWERS = {
@@ -217,6 +259,55 @@ ANSWERS = {
             (lambda t: cut_by_loop(t, 5), "another number"),
             (lambda t, n: print(end="" if n else "none"), "returns nothing"),
             ([0.001], "the function itself"),
+        ],
+    ),
+    "clear_gain": Answers(
+        right=[
+            gains_by_loops,
+            gains_by_statistics,
+            gains_in_torch,
+            rule(),
+            lambda b, a, t: int(gains_by_loops(b, a, t)),
+            lambda b, a, t: [gains_in_torch(b, a, t)],
+            lambda b, a, t: (pd.Series(a) - pd.Series(b)).pipe(lambda d: d.mean() > t * d.sem()),
+            lambda b, a, t: np.mean(a) - np.mean(b) > t * pd.Series(np.subtract(a, b)).sem(),
+        ],
+        wrong=[
+            (lambda b, a, t: True, "True each time"),
+            (lambda b, a, t: False, "False each time"),
+            (lambda b, a, t: not gains_by_loops(b, a, t), "other way round"),
+            (lambda b, a, t: gains_by_loops(a, b, t), "Which list comes first"),
+            (lambda b, a, t: rule()(a, b, t) or rule()(b, a, t), "True for a clear loss"),
+            (lambda b, a, t: np.mean(a) > np.mean(b), "may be luck"),
+            (lambda b, a, t: sum(a) - sum(b) > 0, "may be luck"),
+            (rule(error=lambda d: np.std(d) / len(d) ** 0.5), "ddof=1"),
+            (lambda b, a, t: rule()(b, a, 2), "third argument"),
+            (lambda b, a, t: rule()(b, a, 2.776), "third argument"),
+            (lambda b, a, t: np.mean(a) - np.mean(b) > t, "Points are compared"),
+            (lambda b, a, t: all(x < y for x, y in zip(b, a)), "Each pair may be higher"),
+            (lambda b, a, t: rule()(sorted(b), sorted(a), t), "Sorting tears the pairs apart"),
+            (rule(error=lambda d: np.std(d, ddof=1) * len(d) ** 0.5), "multiplies by the root"),
+            (rule(middle=np.sum, error=lambda d: np.std(d, ddof=1)), "*root*"),
+            (rule(middle=np.median), "median"),
+            (rule(error=lambda d: np.std(d, ddof=1)), "square root of the number"),
+            (rule(error=np.std), "square root of the number"),
+            (rule(error=lambda d: np.std(d, ddof=1) / len(d)), "*root*"),
+            (rule(error=lambda d: np.var(d, ddof=1) / len(d) ** 0.5), "variance"),
+            (rule(error=np.ptp), "highest minus lowest"),
+            (of_the_lists(lambda b, a: max(np.std(b, ddof=1), np.std(a, ddof=1)), 2), "pair by"),
+            (of_the_lists(lambda b, a: np.std(a, ddof=1) / len(a) ** 0.5), "pair by pair"),
+            (
+                of_the_lists(lambda b, a: math.hypot(*np.std([b, a], 1, ddof=1)) / len(a) ** 0.5),
+                "pair by pair",
+            ),
+            (lambda b, a, t: np.mean(a) - np.mean(b) > 0.0045, "The mean of the differences"),
+            (lambda b, a, t: np.mean(a) - np.mean(b), "Return True or False"),
+            (lambda b, a, t: "True", "Return True or False"),
+            (gains_or_nothing, "returns nothing"),
+            (lambda b, a, t: print(end=""), "returns nothing"),
+            (lambda b, a: True, "another number"),
+            (lambda b, a, t: a.mean() - b.mean() > t, "Make a Series"),
+            (lambda b, a, t: (a - b) > 0, "Make a Series"),
         ],
     ),
 }  # fmt: skip

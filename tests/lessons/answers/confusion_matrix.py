@@ -27,6 +27,7 @@ ROW = pd.Series({"true class": "Coat", "predicted class": "Shirt", "images": 110
 
 PROBABILITIES = (3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))).softmax(1)
 CONFIDENCE = PROBABILITIES.max(dim=1).values
+OF_TEST = (2.5 * torch.randn(400, 10, generator=torch.Generator().manual_seed(1))).softmax(1)
 THRESHOLD = CONFIDENCE.quantile(0.2).item()
 
 
@@ -248,8 +249,8 @@ ANSWERS = {
         },
     ),
     "threshold_for_coverage": Answers(
-        given=(PROBABILITIES,),
-        names={"top_probability": CONFIDENCE, "probabilities": PROBABILITIES},
+        given=(PROBABILITIES, OF_TEST),
+        names={"on_validation_calibrated": PROBABILITIES, "calibrated": OF_TEST},
         right=[
             THRESHOLD,
             round(THRESHOLD, 2),
@@ -266,6 +267,7 @@ ANSWERS = {
             CONFIDENCE.topk(400).values.min(),
         ],
         wrong=[
+            (OF_TEST.max(dim=1).values.quantile(0.2), "fits the test images"),
             (CONFIDENCE.quantile(0.8), "the other end"),
             (PROBABILITIES.quantile(0.2), "all ten probabilities"),
             (CONFIDENCE.mean(), "mean confidence"),
@@ -283,7 +285,10 @@ ANSWERS = {
             (CONFIDENCE[:5], "Give one number"),
             ("high", "Give one number"),
         ],
-        same={"answer = top_probability.quantile(20 / 101)": "80.2 % are answered, 80 rounded"},
+        same={
+            "answer = validation_confidence.quantile(20 / 101)":
+                "80.2 % are answered, 80 rounded",
+        },
     ),
     "macro_f1": Answers(
         right=[

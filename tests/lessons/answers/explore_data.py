@@ -8,7 +8,7 @@ import torch
 from answers import Answers, numbers
 from fmnist_lib.data import Split
 
-SPLIT = Split(  # class 9 is the brightest, class 0 the darkest
+SPLIT = Split(  # class 9 has the largest pixel values, class 0 the smallest
     torch.arange(10, dtype=torch.uint8).mul(20)[:, None, None].expand(10, 28, 28),
     torch.arange(10),
     "synthetic",
@@ -39,22 +39,6 @@ def distance(images, means):
 
 
 ANSWERS = {
-    "label_file_bytes": Answers(
-        right=numbers(10_008, "bytes"),
-        wrong=[
-            (80_008, "int64"),
-            (10_000, "labels alone"),
-            (10_016, "header for images"),
-            (10_004, "two parts"),
-            (60_008, "training labels"),
-            (7_840_016, "file of the images"),
-            (40_008, "single byte"),
-            ("many", "Give one number"),
-            ([1, 2], "Give one number"),
-            (9, "Add up the header"),
-            (True, "Give one number"),
-        ],
-    ),
     "balanced_accuracy": Answers(
         right=[*numbers(0.5), 50, "50 %"],
         wrong=[
@@ -74,9 +58,9 @@ ANSWERS = {
         names=vars(SPLIT) | {"data": SimpleNamespace(train=SPLIT)},
         right=["Ankle boot", "ankle boot", " Ankleboot ", "ANKLE-BOOT", "Ankle", 9, np.int64(9)],
         wrong=[
-            ("T-shirt/top", "darkest"),
-            ("t-shirt", "darkest"),
-            (0, "darkest"),
+            ("T-shirt/top", "the smallest"),
+            ("t-shirt", "the smallest"),
+            (0, "the smallest"),
             ("Shirt", "another class"),
             (torch.tensor(8), "another class"),
             ("boot", "is no name"),
@@ -86,7 +70,7 @@ ANSWERS = {
             ("", "is no name"),
         ],
         same={
-            "brightness = [images[labels == label].float().sum() for label in range(10)]":
+            "values = [images[labels == label].float().sum() for label in range(10)]":
                 "the classes are of one size",
         },
     ),
@@ -109,7 +93,7 @@ ANSWERS = {
             (lambda x: x.mT, "swaps rows and columns"),
             (lambda x: x.flip(1, 2), "by half"),
             (lambda x: x.roll(-1, 2), "moves the columns"),
-            (lambda x: 255 - x, "brightness"),
+            (lambda x: 255 - x, "value of every pixel"),
             (lambda x: x[:, 0], "The shape should be [2, 28, 28]"),
             (lambda x: x[:, :, ::-1], "no steps backwards"),
             (lambda x: x.nowhere, "nothing of the name"),
@@ -145,5 +129,22 @@ ANSWERS = {
             "return difference.abs().mean(dim=(3, 2)).argmin(dim=1)": "rows and columns: one mean",
             "return difference.abs().sum(dim=(2, 3)).argmin(dim=1)": "784 times the mean",
         },
+    ),
+    "mlp_parameters": Answers(
+        right=[*numbers(238_510, "parameters"), 784 * 300 + 300 + 300 * 10 + 10],
+        wrong=[
+            (784 * 300 + 300 * 10, "These are the weights"),
+            (784 * 300 + 300 * 10 + 10, "the hidden numbers have some"),
+            (784 * 300 + 300 + 300 * 10, "the ten outputs have some"),
+            (784 * 300 + 300, "the first layer. What"),
+            (784 * 300, "first layer alone"),
+            (300 * 10 + 10, "the second layer. What"),
+            (784 * 10 + 10, "softmax regression"),
+            (101_770, "with 128 hidden"),
+            (784 * 300 * 10, "follow each other"),
+            (1094, "Count the weights"),
+            ("many", "Give one number"),
+            ([784, 300], "Give one number"),
+        ],
     ),
 }  # fmt: skip

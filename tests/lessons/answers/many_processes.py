@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 7."""
+"""Answers to the exercises of notebook 8."""
 
 from fractions import Fraction
 from functools import reduce

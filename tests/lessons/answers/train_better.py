@@ -1,6 +1,4 @@
-"""Answers to the exercises of notebook 5."""
-
-import statistics
+"""Answers to the exercises of notebook 7."""
 
 import numpy as np
 import pandas as pd
@@ -62,52 +60,6 @@ def by_its_gradient(labels, smoothing):
     logits = torch.zeros(len(labels), 10, requires_grad=True)
     F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum").backward()
     return 0.1 - logits.grad
-
-
-def gains_by_loops(before, after):
-    means, spreads = [], []
-    for each in (before, after):
-        mean = sum(each) / len(each)
-        means.append(mean)
-        spreads.append((sum((x - mean) ** 2 for x in each) / len(each)) ** 0.5)
-    return means[1] - means[0] > 2 * max(spreads)
-
-
-def gains_by_statistics(before, after):
-    spread = max(statistics.stdev(before), statistics.stdev(after))
-    if statistics.mean(after) > statistics.mean(before) + 2 * spread:
-        return True
-    return False
-
-
-def gains_in_torch(before, after):
-    both = torch.tensor([before, after])
-    return both[1].mean() - both[0].mean() > 2 * both.std(dim=1).max()
-
-
-def gains_or_nothing(before, after):
-    if gains_by_loops(before, after):
-        return True
-
-
-def rule(middle=np.mean, spread=max, factor=2, ddof=1):
-    """A function as the exercise asks for, with what may be wrong in it."""
-
-    def gain(before, after):
-        spreads = [np.std(before, ddof=ddof), np.std(after, ddof=ddof)]
-        return bool(middle(after) - middle(before) > factor * spread(spreads))
-
-    return gain
-
-
-def error_of_the_mean(before, after):
-    spread = max(statistics.stdev(before), statistics.stdev(after)) / len(after) ** 0.5
-    return np.mean(after) - np.mean(before) > 2 * spread
-
-
-def each_pair(before, after):
-    spread = max(statistics.stdev(before), statistics.stdev(after))
-    return all(y - x > 2 * spread for x, y in zip(before, after))
 
 
 def normalised_by_loops(maps):
@@ -247,60 +199,6 @@ ANSWERS = {
             (lambda y, s: y * (1 - s) + s / 10, "The shape should be [2, 10]"),
             (lambda y: torch.eye(10)[y], "another number"),
             (lambda y, s: F.one_hot(y, 10) * (1 - s) + s / 20, "What is it with 0.3"),
-        ],
-    ),
-    "clear_gain": Answers(
-        right=[
-            gains_by_loops,
-            gains_by_statistics,
-            gains_in_torch,
-            rule(),
-            rule(ddof=0),
-            lambda b, a: np.mean(a) - np.mean(b) > 2 * np.maximum(np.std(b), np.std(a)),
-            lambda b, a: (sum(a) - sum(b)) / len(a) / max(statistics.stdev(b), np.std(a)) > 2,
-            lambda b, a: int(gains_by_loops(b, a)),
-            lambda b, a: [gains_in_torch(b, a)],
-            lambda b, a: pd.Series(a).mean() > pd.Series(b).mean() + 2 * pd.DataFrame([b, a]).T.std(
-            ).max(),
-        ],
-        wrong=[
-            (lambda b, a: np.mean(a) > np.mean(b) + max(np.std([b, a], 1)), "The factor"),
-            (lambda b, a: all(x < y for x, y in zip(b, a)), "not each pair"),
-            (rule(factor=5), "more than that"),
-            (rule(factor=3, ddof=0), "more than that"),
-            (rule(factor=1), "factor is missing"),
-            (rule(factor=1, ddof=0), "factor is missing"),
-            (rule(spread=min), "smaller spread"),
-            (rule(spread=lambda both: both[0]), "looks at one of them"),
-            (rule(spread=lambda both: both[1], ddof=0), "looks at one of them"),
-            (rule(spread=np.mean), "not both together"),
-            (rule(spread=sum), "not both together"),
-            (rule(spread=np.linalg.norm, factor=1), "not both together"),
-            (rule(spread=lambda both: max(both) ** 2), "variance"),
-            (lambda b, a: np.mean(a) - np.mean(b) > 2 * max(np.ptp(b), np.ptp(a)), "lowest"),
-            (error_of_the_mean, "error of the mean"),
-            (rule(middle=np.median), "median"),
-            (rule(middle=max), "best of each"),
-            (lambda b, a: rule()(a, b), "Which list comes first"),
-            (lambda b, a: rule()(a, b) or rule()(b, a), "True for a clear loss"),
-            (lambda b, a: not rule()(b, a), "other way round"),
-            (lambda b, a: np.mean(a) > np.mean(b), "may be luck"),
-            (lambda b, a: min(a) > max(b), "extremes"),
-            (each_pair, "not each pair"),
-            (
-                lambda b, a: np.mean(a) - np.mean(b) > 2 * np.std(np.subtract(a, b)),
-                "spread of the differences",
-            ),
-            (lambda b, a: True, "True each time"),
-            (lambda b, a: False, "False each time"),
-            (lambda b, a: np.mean(a) - np.mean(b) > 0.009, "The gain of the mean"),
-            (lambda b, a: np.mean(a) - np.mean(b), "Return True or False"),
-            (lambda b, a: "True", "Return True or False"),
-            (gains_or_nothing, "returns nothing"),
-            (lambda b, a: print(end=""), "returns nothing"),
-            (lambda b, a: a.mean() - b.mean() > 2 * b.std(), "Make a Series"),
-            (lambda b, a: a - b > 0, "Make a Series"),
-            (lambda b, a: torch.std(b) > 0, "Make a Series"),
         ],
     ),
     "batch_norm": Answers(
