@@ -39,8 +39,10 @@ bench: .venv/installed      ## time the training beside other programs (30 minut
 sweep: .venv/installed      ## run a notebook with many values of its parameters, then compare
 	$(BIN)/fmnist sweep $(ARGS)
 
-lint: .venv/installed
+lint: .venv/installed       ## Python by ruff; the widgets' JavaScript by ESLint and TypeScript
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	npm --prefix tests/javascript ci --no-audit --no-fund
+	npm --prefix tests/javascript run check
 
 clean:                      ## remove what was made, but not runs/ or data/
 	rm -rf .venv build handouts tests/quick_notebooks *.egg-info .pytest_cache .ruff_cache

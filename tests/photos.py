@@ -37,6 +37,21 @@ def numbers(kind, factor):
     return Image.fromarray((np.asarray(garment().convert("L"), float) * factor).astype(kind))
 
 
+def on_wood(ink):
+    """On boards whose grain is 25 grey levels up and down."""
+    row, column = np.mgrid[:400, :300]
+    grain = 150 + 25 * np.sin(column / 9 + 2 * np.sin(row / 70))
+    pixels = (grain[..., None] * (1, 0.75, 0.5)).astype("uint8")
+    pixels[np.asarray(garment(background="black", ink="white").convert("L")) > 0] = ink
+    return Image.fromarray(pixels)
+
+
+def noisy():
+    """With a noise of 25 grey levels, as in the dark."""
+    pixels = np.asarray(garment()) + np.random.default_rng(0).normal(0, 25, (400, 300, 3))
+    return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
+
+
 TORN = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"  # a note that breaks off
 UPRIGHT = {
     "dark on light": saved(garment()),
@@ -55,3 +70,16 @@ UPRIGHT = {
     "black and white": saved(garment().convert("1")),
     "WebP": saved(garment(), "WEBP"),
 }  # fmt: skip
+# Ten kinds, and whether the garment is inverted on the way to the network.
+TEN = {
+    "dark on light": (UPRIGHT["dark on light"], True),
+    "light on dark": (UPRIGHT["light on dark"], False),
+    "dark on wood": (saved(on_wood((20, 20, 30))), True),
+    "light on wood": (saved(on_wood((230, 230, 235))), False),
+    "noise": (saved(noisy()), True),
+    "lying": (saved(garment().rotate(90, expand=True)), True),
+    "tiny": (saved(garment(size=(24, 32))), True),
+    "huge": (UPRIGHT["4000 × 3000"], True),
+    "transparent": (UPRIGHT["transparent"], True),
+    "16 bits of grey": (UPRIGHT["16 bits of grey"], True),
+}

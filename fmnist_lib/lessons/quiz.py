@@ -217,11 +217,10 @@ def _show_buttons(said: Verdict) -> None:
     import ipywidgets as widgets  # here: only a kernel that asks a question needs it
     from IPython.display import display
 
+    from fmnist_lib.lessons.play.parts import Shown
+
     how = 'Click on a letter, or put it where the dots are, such as "a".'
-    text = widgets.HTML(
-        replace(said, reason=how).as_html(),
-        style={"font_size": "var(--jp-content-font-size1, 14px)"},  # as of other outputs
-    )
+    text = Shown(value=replace(said, reason=how).as_html(), live=True)
     buttons = [
         widgets.Button(description=letter, tooltip=option.text, layout={"width": "3em"})
         for letter, option in questions()[said.name].options.items()
@@ -230,12 +229,13 @@ def _show_buttons(said: Verdict) -> None:
     def press(pressed):
         text.value = judge(said.name, pressed.description).as_html()
         for button in buttons:
-            button.style.font_weight = "bold" if button is pressed else "normal"
-            button.style.text_decoration = "underline" if button is pressed else "none"
+            button.remove_class("fmnist-chosen")
+        pressed.add_class("fmnist-chosen")
 
     for button in buttons:
         button.on_click(press)
-    view = widgets.VBox([widgets.HBox(buttons), text])._repr_mimebundle_()
+    board = widgets.VBox([widgets.HBox(buttons), text]).add_class("fmnist-board")
+    view = board._repr_mimebundle_()
     display(view | {"text/plain": str(said), "text/html": said.as_html()}, raw=True)
 
 

@@ -3,13 +3,15 @@
 import re
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
-from photos import UPRIGHT, garment, saved
+from photos import TEN, UPRIGHT, garment, saved
 from PIL import Image, ImageDraw
 
 from fmnist_lib import checkpoints
 from fmnist_lib.course import cli
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.errors import CourseError
 from fmnist_lib.evaluate import predict
 from fmnist_lib.lessons import photo
@@ -27,6 +29,27 @@ def test_every_kind_of_photo_becomes_the_same_garment(name):
     assert abs(left - right) <= 1 and left > 4  # centred, and still higher than wide
     assert not drawn[20, 13:15].any() and drawn[3, 13:15].all()  # two legs, one belt
     assert image[0, :, :3].max() == 0  # the background is 0
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_ten_kinds_of_photos_and_what_the_network_says(name):
+    """Each step is named by what it did; all are recognised but for trousers that lie."""
+    content, inverts = TEN[name]
+    opened = photo.open_photo(content)
+    steps = photo.prepare(opened)
+    third = "inverted" if inverts else "not inverted"
+    assert list(steps) == ["photo", "grey", third, "trimmed", "28 × 28"]
+    assert (steps["photo"] == np.asarray(opened)).all()
+    assert (steps["grey"] == np.asarray(opened.convert("L"))).all()
+    assert (steps[third] == (255 - steps["grey"] if inverts else steps["grey"])).all()
+    high, wide = steps["trimmed"].shape
+    assert (high < wide) == (name == "lying") and steps["trimmed"].any(axis=0)[[0, -1]].all()
+    net, _ = checkpoints.load_model(checkpoints.shipped())
+    said = CLASS_NAMES[predict(net, photo.as_image(steps))[0].argmax()]
+    assert said == ("Bag" if name == "lying" else "Trouser")
+    if name == "lying":  # which a button mends
+        upright = photo.as_image(photo.prepare(photo.edited(opened, turns=1)))
+        assert CLASS_NAMES[predict(net, upright)[0].argmax()] == "Trouser"
 
 
 def test_a_photo_is_reduced_before_work():

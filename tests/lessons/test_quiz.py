@@ -488,8 +488,8 @@ def test_dots_in_a_kernel_give_buttons(displayed, none_answered, capsys):
         buttons[number].click()
         assert text.value == quiz.judge("balance", letter).as_html()
         assert (f"{letter == 'b':d} of 3 right") in text.value
-        weights = [button.style.font_weight for button in buttons]
-        assert [weight == "bold" for weight in weights] == [each == letter for each in "abc"]
+        chosen = ["fmnist-chosen" in button._dom_classes for button in buttons]
+        assert chosen == [each == letter for each in "abc"]
     assert capsys.readouterr().out == ""
 
 

@@ -16,6 +16,17 @@ const MOVES = {
   End: (row, _, last) => [row, last],
 };
 
+/** The place that a key leads to from another, in a grid with this last row and column; the same
+ * place at an edge, nothing for a key that leads nowhere.
+ * @param {string} key
+ * @param {number[]} place
+ * @param {number} last
+ * @returns {undefined | number[]} */
+export function moved(key, [row, column], last) {
+  const to = MOVES[key]?.(row, column, last);
+  return to?.map((each) => Math.min(last, Math.max(0, each)));
+}
+
 const FRAME = `
   <div class="board">
     <div class="matrix">
@@ -33,11 +44,14 @@ const FRAME = `
     </div>
   </div>`;
 
-/** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} given */
+/** @typedef {{names: string[], view: View, chosen: number[], threshold: number}} Model */
+
+/** @param {{model: import("@anywidget/types").AnyModel<Model>, el: HTMLElement}} given */
 function render({ model, el }) {
   const names = model.get("names"), last = names.length - 1;
   el.classList.add("fmnist", "fmnist-confusions");
   el.innerHTML = FRAME;
+  /** @type {(selector: string) => any} */
   const part = (selector) => el.querySelector(selector);
 
   const heading = (name, scope) => {
@@ -61,7 +75,7 @@ function render({ model, el }) {
 
   // JupyterLab's own keys, such as arrows from cell to cell; it looks at what has the focus.
   for (const each of el.querySelectorAll("[role=gridcell], input")) {
-    each.dataset.lmSuppressShortcuts = "true";
+    each.setAttribute("data-lm-suppress-shortcuts", "true");
   }
 
   // The matrix is one stop of the Tab key: the cell that was visited last.
@@ -81,9 +95,9 @@ function render({ model, el }) {
   };
   part("tbody").onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in MOVES) {
-      const [row, column] = MOVES[event.key](...stop, last);
-      if (row in cells && column in cells) visit(row, column);
+    const to = moved(event.key, stop, last);
+    if (to) {
+      visit(...to);
       cells[stop[0]][stop[1]].focus();
     } else if (event.key == "Enter" || event.key == " ") {
       choose();

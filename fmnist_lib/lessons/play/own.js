@@ -6,6 +6,7 @@ const SIDE = 224;  // pixels of the field
 const STEP = 8;  // pixels that an arrow key moves by; a part that is cut out has as many at least
 const AS_IT_IS = 9e5;  // bytes; JupyterLab cuts the connection at a message of 10 MB, Colab of 1
 const UNTOUCHED = { turns: 0, crop: [0, 0, 1, 1], other_way: false };
+/** @type {Record<string, number[]>} */
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const LABELS = {
   drawing: "Field to draw a garment in. Arrow keys move the pen, Space puts it down and lifts it.",
@@ -48,7 +49,54 @@ const FRAME = `
   <div class="gallery"></div>
   <div class="tools"><button type="button" class="take-back">take back the last</button></div>`;
 
-/** A photo as a JPEG whose longer side has so many pixels. */
+// ----------------------------------------------------------------- where things lie in the field
+
+/** @typedef {{left: number, top: number, width: number, height: number}} Box */
+
+/** Where an image of this size lies in the field: as large as it can be, in the middle.
+ * @param {number} width
+ * @param {number} height
+ * @returns {Box} */
+export function fitted(width, height) {
+  const scale = SIDE / Math.max(width, height);
+  const [wide, high] = [width * scale, height * scale];
+  return { left: (SIDE - wide) / 2, top: (SIDE - high) / 2, width: wide, height: high };
+}
+
+/** The part of a box between two corners: its left, upper, right and lower edge as shares of the
+ * box; nothing where it is too small to be meant.
+ * @param {number[][]} corners
+ * @param {Box} box
+ * @returns {undefined | number[]} */
+export function cutOut(corners, { left, top, width, height }) {
+  /** @type {(axis: number, from: number, length: number) => number[]} */
+  const shares = (axis, from, length) => corners
+    .map((corner) => Math.min(1, Math.max(0, (corner[axis] - from) / length)))
+    .sort((one, other) => one - other);
+  const [x, toX] = shares(0, left, width), [y, toY] = shares(1, top, height);
+  const large = (toX - x) * width >= STEP && (toY - y) * height >= STEP;
+  return large ? [x, y, toX, toY] : undefined;
+}
+
+/** Where the same part lies once the photo is turned clockwise by 90°.
+ * @param {number[]} crop */
+export function turned([left, top, right, bottom]) {
+  return [1 - bottom, left, 1 - top, right];
+}
+
+/** Where a key leads from a place in the field.
+ * @param {string} key
+ * @param {number[]} place */
+export function moved(key, place) {
+  return place.map((at, axis) => Math.min(SIDE, Math.max(0, at + STEP * MOVES[key][axis])));
+}
+
+// ----------------------------------------------------------------------------------- the photo
+
+/** A photo as a JPEG whose longer side has so many pixels.
+ * @param {Blob} file
+ * @param {number} largest
+ * @returns {Promise<Blob>} */
 async function smaller(file, largest) {
   const image = await createImageBitmap(file);  // upright, as a phone has noted it
   const scale = Math.min(1, largest / Math.max(image.width, image.height));
@@ -62,7 +110,10 @@ async function smaller(file, largest) {
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
 }
 
-/** A file that is small enough for one message. */
+/** A file that is small enough for one message.
+ * @param {File} file
+ * @param {number} largest
+ * @returns {Promise<Blob>} */
 async function sendable(file, largest) {
   if (file.size <= AS_IT_IS) return file;
   return smaller(file, largest).catch(() => {
@@ -71,19 +122,26 @@ async function sendable(file, largest) {
   });
 }
 
-/** @param {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} view */
+/** What Python answers, about the picture that was sent as number `turn`.
+ * @typedef {{turn: number, said: string, steps: string, kept: boolean, preview: string,
+ *            map: string}} Answer */
+
+/** @typedef {{names: string[], gallery: string, largest: number}} Model */
+
+/** @param {{model: import("@anywidget/types").AnyModel<Model>, el: HTMLElement}} view */
 function render({ model, el }) {
   el.classList.add("fmnist", "fmnist-own");
   el.innerHTML = FRAME;
+  /** @type {(selector: string) => any} */
   const part = (selector) => el.querySelector(selector);
   const canvas = part("canvas"), cursor = part(".cursor"), upload = part("[type=file]");
   const pen = canvas.getContext("2d");
   const choice = part("select");
-  choice.append(...model.get("names").map((name, label) => new Option(name, label)));
+  choice.append(...model.get("names").map((name, label) => new Option(name, String(label))));
 
   // JupyterLab's own keys, such as arrows from cell to cell; it looks at what has the focus.
   for (const each of el.querySelectorAll("button, canvas, input, select")) {
-    each.dataset.lmSuppressShortcuts = "true";
+    each.setAttribute("data-lm-suppress-shortcuts", "true");
   }
 
   // Either a drawing or a photo is in the field, never both.
@@ -100,12 +158,7 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------- the field
 
-  /** Where the photo lies in the field. */
-  const frame = () => {
-    const scale = SIDE / Math.max(photo.image.width, photo.image.height);
-    const [width, height] = [photo.image.width * scale, photo.image.height * scale];
-    return { left: (SIDE - width) / 2, top: (SIDE - height) / 2, width, height };
-  };
+  const frame = () => fitted(photo.image.width, photo.image.height);
   const paintStroke = ({ width, points }) => {
     const [[x, y]] = points;
     pen.lineWidth = width;
@@ -162,15 +215,9 @@ function render({ model, el }) {
     if (!down) return;
     down = false;
     if (!photo) return ask();
-    const box = frame(), corners = marked;
+    const crop = cutOut(marked, frame());
     marked = null;
-    const edges = (axis, from, length) => corners
-      .map((corner) => Math.min(1, Math.max(0, (corner[axis] - from) / length)))
-      .sort((one, other) => one - other);
-    const [left, right] = edges(0, box.left, box.width);
-    const [top, bottom] = edges(1, box.top, box.height);
-    const large = (right - left) * box.width >= STEP && (bottom - top) * box.height >= STEP;
-    if (large) edit({ crop: [left, top, right, bottom] }); else paint();
+    if (crop) edit({ crop }); else paint();
   };
   const edit = (change) => {
     photo.edits.push({ ...photo.edits.at(-1), ...change });
@@ -190,9 +237,7 @@ function render({ model, el }) {
   canvas.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in MOVES) {
-      place = place.map((at, axis) => {
-        return Math.min(SIDE, Math.max(0, at + STEP * MOVES[event.key][axis]));
-      });
+      place = moved(event.key, place);
       extend(place);
     } else if (event.key == " ") {
       if (down) end(); else if (!photo || photo.image) begin(place);
@@ -231,6 +276,7 @@ function render({ model, el }) {
       if (turn == newest) show(`${name} can't be read: ${error.message}`);
     }
   };
+  /** @param {Answer} answer */
   const answered = ({ turn, said, steps, kept, preview, map }) => {
     if (turn != newest) return;
     if (map) return void (part(".map").innerHTML = map);
@@ -268,8 +314,8 @@ function render({ model, el }) {
     canvas.focus({ preventScroll: true });
   };
   part(".turn").onclick = () => {
-    const { turns, crop: [left, top, right, bottom] } = photo.edits.at(-1);
-    edit({ turns: (turns + 1) % 4, crop: [1 - bottom, left, 1 - top, right] });
+    const { turns, crop } = photo.edits.at(-1);
+    edit({ turns: (turns + 1) % 4, crop: turned(crop) });
   };
   part(".other-way").onclick = () => edit({ other_way: !photo.edits.at(-1).other_way });
   choice.onchange = () => { part(".keep").disabled = choice.value === ""; };
