@@ -1,6 +1,6 @@
 """Records: how accurate in how little time, with code of this course.
 
-    python benchmarks/race.py C --seed 0    # one race; its result goes into race/C,seed=0.json
+    python benchmarks/race.py C --seed 0    # one race; its result goes into the package
     python benchmarks/race.py table         # the table in README.md, of the results that are there
 
 The clock starts with the process: importing, reading the data and the test count. The recipes
@@ -8,7 +8,7 @@ were chosen on the validation split. Then the network trains on all 60,000 image
 report on this data set, and each seed opens the test set once, after the last epoch.
 """
 
-import fmnist_lib  # noqa: F401, I001, before torch: it says how torch's threads wait
+import fmnist_lib  # noqa: I001, before torch: it says how torch's threads wait
 
 import json
 import sys
@@ -34,7 +34,7 @@ from fmnist_lib.threads import choose_threads
 from fmnist_lib.train import fit
 from fmnist_lib.versions import versions
 
-RESULTS = Path(__file__).parent / "race"
+RESULTS = Path(fmnist_lib.__file__).parent / "results" / "race"
 PLAIN_EPOCH = 21  # seconds of an epoch of the plain script, by which the limits were set
 
 

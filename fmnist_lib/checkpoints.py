@@ -18,7 +18,7 @@ from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, build
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, is_file, is_folder
+from fmnist_lib.storage.paths import in_work_folder, is_file, is_folder
 
 WEIGHTS = Path(__file__).parent / "weights"  # trained networks; see the README there
 LARGEST = 512 * 2**20  # bytes, unpacked; that of a ResidualNet with a width of 128 has 70 MB
@@ -29,11 +29,11 @@ LARGEST_PICKLE = 2 * 2**20  # bytes of it that are no tensors; a thousand epochs
 
 
 def place(path: str | Path) -> Path:
-    """Where a checkpoint is to be written; a relative path counts from the project's folder.
+    """Where a checkpoint is to be written; a relative path counts from the work folder.
 
     Raises CourseError when it is a folder, or the folder around it can't be made.
     """
-    path = in_project(path)
+    path = in_work_folder(path)
     if is_folder(path):
         raise CourseError(f"{path} is a folder. Name a file in it, such as checkpoint.pt.")
     atomic.make_folder(path.parent)
@@ -54,11 +54,11 @@ def write(path: str | Path, state: dict) -> None:
 def read(path: str | Path) -> dict:
     """Read what `fit` wrote, onto the CPU; runs no code from the file (`weights_only=True`).
 
-    path: counted from the project's folder when it is relative. Raises CourseError when there is no
+    path: counted from the work folder when it is relative. Raises CourseError when there is no
     such file, or it may not be read, is torn, no checkpoint of this version of the course, larger
     than any of its networks needs, or of a network that is not registered.
     """
-    path = in_project(path)
+    path = in_work_folder(path)
     if not is_file(path):
         raise CourseError(f"There is no checkpoint {path}. Train first: notebook 03 writes one.")
     with atomic.reading(path):

@@ -19,7 +19,7 @@ from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, is_file, project_root
+from fmnist_lib.storage.paths import find_folder, in_work_folder, is_file, work_folder
 from fmnist_lib.versions import PACKAGES, versions
 
 FORMAT = 2
@@ -35,13 +35,13 @@ _claimed: dict[Path, filelock.FileLock] = {}  # what this process trains into
 def claim(name: str | Path) -> Path:
     """The folder of a run, for this process alone until the result is written or it ends.
 
-    name: of the folder, counted from the project when it is relative. Nothing in it is changed.
-    Raises CourseError when another process trains into it, or it is the project's own or one around
+    name: of the folder, counted from the work folder when it is relative. Nothing in it is changed.
+    Raises CourseError when another process trains into it, or it is the work folder or one around
     that, or can't be written.
     """
-    folder = in_project(name).resolve()
-    if folder in (project_root(), *project_root().parents):
-        raise CourseError(f"A run can't have {folder}, where the course is. Choose a folder in it.")
+    folder = in_work_folder(name).resolve()
+    if folder in (work_folder(), *work_folder().parents):
+        raise CourseError(f"A run can't have {folder}, where you work. Choose a folder in it.")
     atomic.make_folder(folder)
     # Beside the folder, which is handed on, if that may be.
     file = folder.with_name(f".{folder.name}.lock")
@@ -159,9 +159,9 @@ def _finite(value):
 def read(folder: str | Path) -> dict:
     """Read the `metrics.json` of a run; CourseError when there is none or it is not one.
 
-    folder: counted from the project when it is relative.
+    folder: see `paths.find_folder`.
     """
-    path = in_project(folder) / "metrics.json"
+    path = find_folder(folder) / "metrics.json"
     if not is_file(path):
         raise CourseError(f"{path} is missing: the run did not finish. Do it again.")
     try:
@@ -190,14 +190,14 @@ def read(folder: str | Path) -> dict:
 def read_all(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every run in a folder of runs: a table with one row a run, and one with all their epochs.
 
-    folder: counted from the project when it is relative.
+    folder: see `paths.find_folder`; "results/…" are runs that come with the course.
     Both have the name of the run's folder as index. The first has the columns data (source),
     train_images, the parameters, device, device_name, dtype, the packages with their versions,
     diverged, best_epoch, validation_accuracy and test_accuracy (of that epoch), training_seconds
     and images_per_second. A run that diverged has no accuracy here (NaN), so that it counts in no
     mean and is never the best. Raises CourseError when there is no run, or a file that is none.
     """
-    folder = in_project(folder)
+    folder = find_folder(folder)
     files = sorted(folder.glob("*/metrics.json"))
     if not files:
         raise CourseError(

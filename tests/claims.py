@@ -8,7 +8,7 @@ import nbformat
 
 from fmnist_lib.course import execute
 
-RESULTS = Path(__file__).parent.parent / "notebooks" / "results"
+RESULTS = Path(__file__).parent.parent / "fmnist_lib" / "results"
 CLAIMS: list[tuple[str, str]] = []  # number of the notebook, sentence
 
 

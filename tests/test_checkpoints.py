@@ -333,7 +333,7 @@ def test_a_recipe_of_another_class(drawn, path):
 
 
 def test_a_relative_path_counts_from_the_project(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "project_root", lambda: tmp_path / "project")
+    monkeypatch.setattr(paths, "work_folder", lambda: tmp_path / "project")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     list(fit(new_net(), drawn, "runs/checkpoint.pt", epochs=1))
@@ -344,7 +344,7 @@ def test_a_relative_path_counts_from_the_project(drawn, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "."])
 def test_a_folder_is_no_checkpoint(drawn, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(paths, "work_folder", lambda: tmp_path)
     with pytest.raises(CourseError, match="is a folder. Name a file in it, such as checkpoint.pt"):
         fit(new_net(), drawn, name, epochs=1)
 

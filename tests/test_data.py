@@ -115,7 +115,7 @@ def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     (tmp_path / "home").mkdir()
     folder.mkdir()
-    monkeypatch.setattr(paths, "project_root", lambda: folder)
+    monkeypatch.setattr(paths, "work_folder", lambda: folder)
     monkeypatch.chdir(folder)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))

@@ -160,10 +160,10 @@ def test_a_run_that_begins_removes_the_result_of_the_one_before(written):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "runs/..", "/"])
-def test_the_project_itself_is_no_run(tmp_path, monkeypatch, name):
+def test_the_work_folder_itself_is_no_run(tmp_path, monkeypatch, name):
     for module in (paths, runs):
-        monkeypatch.setattr(module, "project_root", lambda: tmp_path / "course")
-    with pytest.raises(CourseError, match="can't have .*, where the course is. Choose a folder in"):
+        monkeypatch.setattr(module, "work_folder", lambda: tmp_path / "course")
+    with pytest.raises(CourseError, match="can't have .*, where you work. Choose a folder in"):
         runs.claim(name)
     assert list(tmp_path.iterdir()) == []
 
@@ -301,8 +301,8 @@ def test_a_run_is_told_by_its_recipe_and_by_what_else_was_varied(tmp_path, drawn
     assert runs.varied(runs.read_all(tmp_path)[0]) == ["network"]
 
 
-def test_a_new_run_counts_from_the_project(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+def test_a_new_run_counts_from_the_work_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "work_folder", lambda: tmp_path)
     assert runs.claim("runs/mine") == tmp_path / "runs" / "mine"
     assert (tmp_path / "runs" / "mine").is_dir()
 

@@ -17,7 +17,10 @@ from fmnist_lib.errors import CourseError
 @click.group("fmnist")
 @click.pass_context
 def fmnist(context: click.Context) -> None:
-    """The Fashion-MNIST course. Relative folders count from the project's own folder."""
+    """The Fashion-MNIST course.
+
+    Relative folders count from the clone of the course that you are in, else from where you are.
+    """
     try:
         os.getcwd()
     except FileNotFoundError as error:
@@ -99,7 +102,7 @@ def csv(folder) -> None:
 
     loaded = data.load(source="zalando", validation=0)
     for split, name in zip((loaded.train, loaded.test), csv.FILES):
-        path = csv.write(paths.in_project(folder) / name, split.images, split.labels)
+        path = csv.write(paths.in_work_folder(folder) / name, split.images, split.labels)
         click.echo(f"{path}: {len(split):,} images")
 
 
@@ -118,6 +121,15 @@ def student(out, with_outputs, fresh) -> None:
     from fmnist_lib.course.student import write_student_notebooks
 
     write_student_notebooks(out, with_outputs, fresh)
+
+
+@fmnist.command()
+@click.option("--out", type=FOLDER, default="build", show_default=True, help="that gets the kit")
+def kit(out) -> None:
+    """Make student-kit.zip: all that a student needs, and no solution."""
+    from fmnist_lib.course import kit
+
+    click.echo(f"kit   {kit.build(out)}")
 
 
 @fmnist.command()

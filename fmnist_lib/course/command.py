@@ -8,7 +8,7 @@ from fmnist_lib.errors import CourseError
 
 
 class Folder(click.ParamType):
-    """The name of a folder, which is not empty: an empty one would be the project's own."""
+    """The name of a folder, which is not empty: an empty one would be the work folder."""
 
     name = "folder"
 

@@ -12,10 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from fmnist_lib import threads
@@ -80,20 +79,15 @@ def check_current_folder() -> Iterator[Finding]:
         os.getcwd()
     except OSError as error:
         yield "FAIL", "current folder", _of(error), "It has been deleted: change to another one."
-        os.chdir(paths.project_root())  # for the checks that follow
+        os.chdir(paths.course() or Path.home())  # for the checks that follow
 
 
 def check_packages() -> Iterator[Finding]:
     """Whether each package that the course needs is there, in a version that fits, and works."""
     from packaging.requirements import Requirement
 
-    project = paths.project_root() / "pyproject.toml"
-    if not project.exists():
-        remedy = "Run this in a clone of the course, installed from there: pip install -e ."
-        yield "FAIL", "course", f"no {project}", remedy
-        return
-    project = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
-    needed = [Requirement(line) for line in project["dependencies"]]
+    needed = [Requirement(line) for line in requires("fmnist_lib")]
+    needed = [one for one in needed if not one.marker]  # which those of the extras have
     problems = _import_all([one.name for one in needed if one.name not in PROGRAMS])
     for one in needed:
         if problem := problems.get(one.name) or _misfit(one):
@@ -273,8 +267,8 @@ def check_processor() -> Iterator[Finding]:
 
 def check_folders() -> Iterator[Finding]:
     """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
-    runs = paths.project_root() / "runs"
-    yield _writable("results", lambda: runs, "Put the course into a folder of your own.")
+    remedy = "Work in a folder of your own, with copies of the notebooks: fmnist student --out"
+    yield _writable("your folder", paths.work_folder, f"{remedy} ~/fmnist")
     set_to = "Make room, or set {} to a folder that you can write to."
     yield _writable("Jupyter's files", _jupyter_folder, set_to.format("JUPYTER_RUNTIME_DIR"))
     variable = "TEMP" if os.name == "nt" else "TMPDIR"
@@ -300,7 +294,7 @@ def _writable(what: str, find: Callable[[], str | Path], remedy: str) -> Finding
 
 
 def check_disk() -> Iterator[Finding]:
-    free = shutil.disk_usage(paths.project_root()).free / 1e9
+    free = shutil.disk_usage(paths.work_folder()).free / 1e9
     fine = free >= DISK_NEEDED
     remedy = "" if fine else f"The course wants {DISK_NEEDED} GB free: delete old folders in runs/."
     yield "ok" if fine else "FAIL", "free disk", f"{free:.1f} GB", remedy

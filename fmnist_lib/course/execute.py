@@ -15,7 +15,7 @@ from fmnist_lib.course.doctor import kernel_problem
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons.parameters import check, unknown
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import is_file, project_root
+from fmnist_lib.storage.paths import course, is_file, work_folder
 
 KERNEL = "python3"
 # A kernel warns that its sockets are not encrypted; they are on this machine's loopback only. And
@@ -25,13 +25,24 @@ NOT_DECISIVE = ("run_folder", "resume")
 
 
 def notebooks() -> list[Path]:
-    """The numbered notebooks, in order; CourseError when there are none."""
-    found = sorted((project_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise CourseError(
-            f"No notebooks under {project_root()}. Run this inside a clone of the course."
-        )
-    return found
+    """The course's own notebooks, with their solutions, in order; CourseError without a clone."""
+    if course() and (found := _numbered(course() / "notebooks")):
+        return found
+    raise CourseError(
+        "The course's own notebooks are not here. This needs a clone of the course, and the "
+        "package installed from there: pip install -e ."
+    )
+
+
+def notebooks_here() -> list[Path]:
+    """The notebooks to be run here, in order: those in the work folder, else the course's own."""
+    return _numbered(work_folder()) or notebooks()
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Without further copies of one, "03_train_sgd_2.ipynb"."""
+    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    return [path for path in paths if re.fullmatch(r"\d\d_[a-z_]+", path.stem)]
 
 
 def named(paths: list[Path], part: str) -> list[Path]:
@@ -281,7 +292,7 @@ def execute(
 
 
 def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None:
-    """Let the paths in an executed notebook begin in the project or in "~": it may be handed on.
+    """Let paths in an executed notebook begin in the work folder or in "~": it may be handed on.
 
     moved: a folder that the notebook names -> where that lies now. Pictures stay as they are.
     """
@@ -306,11 +317,13 @@ def shorten_paths(executed: Path, moved: dict[Path, Path] | None = None) -> None
 
 
 def _short(text: str, moved: dict[Path, Path] | None = None) -> str:
-    root, home = f"{project_root()}{os.sep}", os.path.expanduser("~")
+    home = os.path.expanduser("~")
     for was, now in (moved or {}).items():
         text = text.replace(str(was), str(now))
-    if root.strip(os.sep):  # it is not the root of all folders
-        text = text.replace(root, "")
+    for folder in filter(None, (course(), work_folder())):
+        root = f"{folder}{os.sep}"
+        if root.strip(os.sep):  # it is not the root of all folders
+            text = text.replace(root, "")
     if home.strip(f"{os.sep}.~"):  # there is one
         text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
     return text

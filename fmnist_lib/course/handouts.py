@@ -30,7 +30,7 @@ from fmnist_lib.course.solutions import leaks, without_solution
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, is_file, project_root
+from fmnist_lib.storage.paths import in_work_folder, is_file
 
 AUDIENCES = ("student", "instructor")
 FORMATS = ("ipynb", "html", "pdf", "slides")
@@ -59,7 +59,7 @@ def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
     number: of the notebook, as in the headings of `notebooks/README.md`. Raises CourseError when a
     note or its section is missing.
     """
-    text = (project_root() / "notebooks" / "README.md").read_text(encoding="utf-8")
+    text = notebooks()[0].with_name("README.md").read_text(encoding="utf-8")
     section = re.search(rf"^### {number} · .*\n([\s\S]*?)(?=^### |\Z)", text, flags=re.M)
     notes = dict(
         re.findall(r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S)
@@ -136,12 +136,12 @@ def build(
 ) -> Path:
     """Make the handouts that are asked for, and a page that links all of them; returns its path.
 
-    out: counted from the project when it is relative. only: part of a notebook's name. blank:
+    out: counted from the work folder when it is relative. only: part of a notebook's name. blank:
     students' versions without outputs. What has not changed since the last time is kept. Page and
     archive hold what was asked for and nothing else that lies there. Raises CourseError, before
     anything is written, when a notebook would show students a solution.
     """
-    out = in_project(out)
+    out = in_work_folder(out)
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise CourseError(f'{missing[0]} is not installed: pip install -e ".[handouts]"')
     sources = named(notebooks(), only)

@@ -21,9 +21,9 @@ def predict(
     """Print which network was used, and the most probable classes of each file.
 
     Returns how many files could not be read. files, checkpoint: looked for in the current folder,
-    then in the project. network: the name of one that comes with the course. Without either it is
-    that of notebook 3 if it has been trained here, else the `Net` that comes with the course, as in
-    notebook 4. Raises CourseError when both are given, or the network can't be loaded.
+    then in the work folder. network: the name of one that comes with the course. Without either it
+    is that of notebook 3 if it has been trained here, else the `Net` that comes with the course, as
+    in notebook 4. Raises CourseError when both are given, or the network can't be loaded.
     """
     path = _choose(checkpoint, network)
     try:
@@ -60,7 +60,7 @@ def _choose(checkpoint: str | None, network: str | None) -> Path:
         if not checkpoint.strip():
             raise CourseError("--checkpoint is empty. Give a file, or leave the option out.")
         return paths.find(checkpoint)
-    own = paths.in_project(OWN)
+    own = paths.in_work_folder(OWN)
     if network is None and paths.is_file(own):
         return own
     return checkpoints.shipped("Net" if network is None else network)

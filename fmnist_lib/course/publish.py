@@ -14,7 +14,7 @@ from fmnist_lib.course.execute import notebooks, read_notebook
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import project_root
+from fmnist_lib.storage.paths import course
 
 NAME = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.-]+"  # what GitHub takes: not "..", which is a folder
 COLAB = "colab"  # tag of the cell that installs the course there
@@ -55,7 +55,7 @@ def publish(repository: str) -> list[Path]:
         add_links(notebook, repository, path.name)
         student_version(notebook, name=path.name)
         texts[path] = before, nbformat.writes(notebook)
-    readme = project_root() / "README.md"
+    readme = course() / "README.md"
     before = readme.read_text(encoding="utf-8")
     texts[readme] = before, with_badges(before, repository, notebooks()[0].name)
     changed = [path for path, (before, after) in texts.items() if after != before]

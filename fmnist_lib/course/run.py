@@ -14,7 +14,7 @@ from fmnist_lib.course.execute import (
     declared,
     effective_parameters,
     execute,
-    notebooks,
+    notebooks_here,
     parse_parameters,
     read_notebook,
     require_same_code,
@@ -41,7 +41,7 @@ def run_course(
     or a run that is to be gone on with was another one; and when a cell fails: the notebook as far
     as it ran is then in the folder.
     """
-    inspected = {path: declared(path) for path in notebooks()}
+    inspected = {path: declared(path) for path in notebooks_here()}
     known = {key: spec for specs in inspected.values() for key, spec in specs.items()}
     given = parse_parameters(list(parameters), known)
     name = f"{datetime.now():%Y-%m-%d_%H%M%S}" if name is None else name
@@ -69,7 +69,7 @@ def run_course(
             print("complete already", flush=True)
             continue
         run = folder if path.stem in SHARE_A_RUN else folder / path.stem
-        where = {"run_folder": paths.from_project(run), "resume": resume}
+        where = {"run_folder": paths.from_work_folder(run), "resume": resume}
         where = {name: where[name] for name in where if name in inspected[path]}
         try:
             _execute(path, folder / path.name, wanted[path] | where, run / "metrics.json")
@@ -89,7 +89,7 @@ def _choose_folder(name: str, resume: bool) -> Path:
             f"--name {name!r} is not the name of a folder. Take letters, digits and - _ . +, and "
             "begin with a letter or a digit."
         )
-    folder = paths.in_project(Path("runs") / name)
+    folder = paths.in_work_folder(Path("runs") / name)
     if folder.exists() and not resume:
         raise CourseError(
             f"{folder} exists already. Choose another --name, delete it, or go on with it: --resume"

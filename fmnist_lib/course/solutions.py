@@ -4,7 +4,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 
@@ -68,14 +68,29 @@ def leaks(source: NotebookNode, handout: str | NotebookNode) -> list[str]:
     handout: a notebook, of which every text is searched (sources, outputs, metadata, attachments),
     or the text of an HTML or PDF file.
     """
-    if isinstance(handout, str):
-        texts = [handout]
-    else:
-        outputs = [text for cell in handout.cells for text in shown_by(cell.get("outputs", []))]
-        texts = [*texts_of(handout), *outputs]
+    texts = [handout] if isinstance(handout, str) else texts_in(handout)
+    return shows(texts, MARKERS | secrets(source))
+
+
+def texts_in(notebook: NotebookNode) -> list[str]:
+    """Every text in a notebook, and what the outputs of each cell show together."""
+    outputs = [text for cell in notebook.cells for text in shown_by(cell.get("outputs", []))]
+    return [*texts_of(notebook), *outputs]
+
+
+def shows(texts: Iterable[str], secret: dict[str, str]) -> list[str]:
+    """The lines that texts hold. secret: line -> what to look for, as `secrets` has them."""
     searched = [_squeezed(text) for text in texts]
-    markers = [marker for marker in (BEGIN, END) if any(_squeezed(marker) in t for t in searched)]
-    public, secret = "", {}  # secret: line -> without white space
+    return [line for line, short in secret.items() if any(short in text for text in searched)]
+
+
+def secrets(source: NotebookNode, public: Iterable[str] = ()) -> dict[str, str]:
+    """Each line of the solutions in a notebook -> the same without white space.
+
+    Without what is no secret: a line of less than 8 characters, one that the notebook shows
+    elsewhere, too, or one of these other texts.
+    """
+    public, secret = "".join(map(_squeezed, public)), {}
     for cell in source.cells:
         kept, hidden = parted(cell.source)
         if cell.cell_type == "code":  # what the lesson has shown before is no secret
@@ -85,15 +100,16 @@ def leaks(source: NotebookNode, handout: str | NotebookNode) -> list[str]:
             short = _squeezed(line)
             if len(short) >= 8 and short not in public:  # less is no answer: "else:", "x = 0"
                 secret[line] = short
-    return markers + [
-        line for line, short in secret.items() if any(short in text for text in searched)
-    ]
+    return secret
 
 
 def _squeezed(text: str) -> str:
     """Without white space, and with one kind of quotation marks (typographers change them)."""
     text = unicodedata.normalize("NFKC", text)  # full-width letters, ligatures
     return re.sub(r"\s+", "", re.sub("[\"'“”‘’]", '"', text))
+
+
+MARKERS = {marker: _squeezed(marker) for marker in (BEGIN, END)}  # as of `secrets`
 
 
 def _plain(text: str) -> str:

@@ -20,7 +20,7 @@ from fmnist_lib.course.execute import linked_pages, named, notebooks, read_noteb
 from fmnist_lib.course.solutions import BEGIN, END, leaks, parted, shown_by, texts_of
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_project, is_file
+from fmnist_lib.storage.paths import in_work_folder, is_file
 
 # Metadata that students get: what Jupyter and papermill need. Of the others, the state of widgets
 # shows outputs, for one.
@@ -233,6 +233,23 @@ def _uses(code: str, names: set[str]) -> bool:
     return False
 
 
+def student_files(with_outputs: bool, only: str | None = None) -> dict[str, str]:
+    """The text of each notebook as students get it, and of the pages that it links, by its name.
+
+    only: part of a notebook's name; this one alone. Raises CourseError when one would hold a
+    solution, or `only` is in the name of none or of several.
+    """
+    sources = notebooks() if only is None else [_only_one(named(notebooks(), only), only)]
+    texts = {}
+    for path in sources:
+        notebook = read_notebook(path)
+        version = student_version(notebook, blank=not with_outputs, name=path.name)
+        texts[path.name] = nbformat.writes(version)
+        for page in linked_pages(path, notebook):
+            texts[page.name] = page.read_text(encoding="utf-8")
+    return texts
+
+
 def write_student_notebooks(
     folder: str | Path, with_outputs: bool = False, fresh: str | None = None
 ) -> Path:
@@ -241,22 +258,17 @@ def write_student_notebooks(
     What is there already is kept as it is. The notebooks have no outputs, which would answer each
     "Predict" before its cell is run.
 
-    folder: counted from the project when it is relative. with_outputs: keep the outputs that hide
-    no solution. fresh: part of a notebook's name; of this one alone another copy is written beside
-    those that are there, under the next free name. Returns the folder. Raises CourseError, before
-    anything is written, when one of the notebooks would hold a solution, or `fresh` is in the name
-    of none or of several.
+    folder: counted from the work folder when it is relative. with_outputs: keep the outputs that
+    hide no solution. fresh: part of a notebook's name; of this one alone another copy is written
+    beside those that are there, under the next free name. Returns the folder. Raises CourseError,
+    before anything is written, when one of the notebooks would hold a solution, or `fresh` is in
+    the name of none or of several.
     """
-    folder = in_project(folder)
-    sources = notebooks() if fresh is None else [_only_one(named(notebooks(), fresh), fresh)]
-    texts = {}
-    for path in sources:
-        notebook = read_notebook(path)
-        name = path.name if fresh is None else _free_name(folder, path)
-        version = student_version(notebook, blank=not with_outputs, name=path.name)
-        texts[name] = nbformat.writes(version)
-        for page in linked_pages(path, notebook):
-            texts[page.name] = page.read_text(encoding="utf-8")
+    folder = in_work_folder(folder)
+    texts = student_files(with_outputs, fresh)
+    if fresh is not None:
+        (name, text), *pages = texts.items()
+        texts = {_free_name(folder, Path(name)): text, **dict(pages)}
     kept = [name for name in texts if is_file(folder / name)]
     for name, text in texts.items():
         if name not in kept:

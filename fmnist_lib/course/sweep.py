@@ -31,7 +31,8 @@ from fmnist_lib.course.execute import (
     declared,
     effective_parameters,
     execute,
-    notebooks,
+    named,
+    notebooks_here,
     parse_parameters,
     read_notebook,
     require_same_code,
@@ -102,7 +103,7 @@ def sweep(
         raise CourseError("--scheduler is empty. Give its address, or leave the option out.")
     if not 0 < timeout <= LONGEST:  # nor is it nan
         raise CourseError(f"--timeout is a number of seconds above 0, up to {LONGEST:,}.")
-    out = paths.in_project(out)
+    out = paths.in_work_folder(out)
     if not scheduler:
         threads = threads or max(1, torch.get_num_threads() // workers)
     jobs = plan(notebook, parameters, out, threads, here=not scheduler)
@@ -299,7 +300,7 @@ def _one_text(path: Path, name: str, value) -> str | None:
 
 
 def _find_notebook(name: str | Path) -> Path:
-    known = ", ".join(f"notebooks/{path.name}" for path in notebooks())
+    known = ", ".join(paths.from_work_folder(path) for path in notebooks_here())
     try:
         path = paths.find(name)
     except CourseError as error:
@@ -453,9 +454,10 @@ def dask_executor(address: str, timeout: float) -> Iterator[Executor]:
 
 def compare(folder: Path) -> Path:
     """Execute notebook 06 on a folder of runs; returns the page."""
-    source = paths.project_root() / "notebooks" / PAGE
+    (source,) = named(notebooks_here(), PAGE)
     page = folder / PAGE
-    # A student may have made the runs.
-    notebook = student_version(read_notebook(source), name=source.name)
+    notebook = read_notebook(source)
+    if source.parent != paths.work_folder():  # with solutions, and a student may have made the runs
+        notebook = student_version(notebook, name=source.name)
     execute(source, page, {"runs_folder": str(folder)}, notebook, progress_bar=False)
     return page

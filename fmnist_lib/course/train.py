@@ -97,7 +97,7 @@ def _train(
     from fmnist_lib import checkpoints, data, distributed, evaluate, runs
     from fmnist_lib.device import choose_device, choose_dtype
     from fmnist_lib.model import build
-    from fmnist_lib.storage.paths import in_project
+    from fmnist_lib.storage.paths import in_work_folder
     from fmnist_lib.threads import choose_threads
     from fmnist_lib.train import fit, measure
 
@@ -113,7 +113,7 @@ def _train(
     torch.manual_seed(recipe.seed)
     model = build(network)
     # Of many processes only the main one writes.
-    folder = runs.claim(out) if distributed.is_main() else in_project(out)
+    folder = runs.claim(out) if distributed.is_main() else in_work_folder(out)
     checkpoint = folder / "checkpoint.pt"
     epochs = fit(
         model, training, loaded.validation, recipe,

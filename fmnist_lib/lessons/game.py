@@ -38,9 +38,9 @@ def choose(split: Split, seed: int = 3) -> Tensor:
 def keep(path: str | Path, split: Split, typed: Sequence | str) -> None:
     """Write labels that were typed into the file, and say so; of dots, say and do nothing.
 
-    path: counted from the project when it is relative. typed: a name, its beginning or a label for
-    each image, or one text with all of them, such as "TCPS…". Raises CourseError when these are not
-    as many as there are images, one of them is no top, or the file can't be written.
+    path: counted from the work folder when it is relative. typed: a name, its beginning or a label
+    for each image, or one text with all of them, such as "TCPS…". Raises CourseError when these are
+    not as many as there are images, one of them is no top, or the file can't be written.
     """
     if typed is None or isinstance(typed, EllipsisType):
         return
@@ -84,11 +84,11 @@ def _names() -> list[str]:
 def write(path: str | Path, split: Split, yours: Sequence[int]) -> None:
     """Write the labels given to the first images of the game, whole or not at all.
 
-    path: counted from the project when it is relative. yours: labels, at most 20; of none, the file
-    is removed. Raises CourseError when that can't be done, and as `read` does.
+    path: counted from the work folder when it is relative. yours: labels, at most 20; of none, the
+    file is removed. Raises CourseError when that can't be done, and as `read` does.
     """
     read(path, split)  # a file that is not of this game is not overwritten
-    path = paths.in_project(path)
+    path = paths.in_work_folder(path)
     if not len(yours):
         atomic.remove(path)
         return
@@ -101,11 +101,11 @@ def write(path: str | Path, split: Split, yours: Sequence[int]) -> None:
 def read(path: str | Path, split: Split) -> pd.DataFrame | None:
     """What was labelled: a table with the columns position, label and yours; None without a file.
 
-    path: counted from the project when it is relative. split: the validation split, in which the
-    images stand. Raises CourseError when the file can't be read, is none of this game or not whole,
-    or is about other images than these.
+    path: counted from the work folder when it is relative. split: the validation split, in which
+    the images stand. Raises CourseError when the file can't be read, is none of this game or not
+    whole, or is about other images than these.
     """
-    path = paths.in_project(path)
+    path = paths.in_work_folder(path)
     if paths.is_folder(path):
         raise CourseError(f"{path} is a folder. Name a file in own_labels.")
     if not paths.is_file(path):

@@ -29,13 +29,13 @@ def keep(
     """Write an image and a row of the table; returns the image's file, the next free number.
 
     image: uint8 [28, 28]. label: what it is. probabilities: float [10], what the network said.
-    network: how to name it. folder: counted from the project when it is relative. Raises
+    network: how to name it. folder: counted from the work folder when it is relative. Raises
     CourseError as `read` does, when the label is none, or a file can't be written.
     """
     table = read(folder)
     if label not in range(len(CLASS_NAMES)):
         raise CourseError(f"{label!r} is no label. Give a number from 0 to {len(CLASS_NAMES) - 1}.")
-    place = paths.in_project(folder)
+    place = paths.in_work_folder(folder)
     number = 1 + max((int(Path(name).stem) for name in table["file"]), default=0)
     path = place / f"{number:03}.png"
     answer = int(probabilities.argmax())
@@ -52,7 +52,7 @@ def take_back(folder: str | Path = FOLDER) -> None:
     table = read(folder)
     if not len(table):
         return
-    place = paths.in_project(folder)
+    place = paths.in_work_folder(folder)
     _write(place, table.values.tolist()[:-1])  # first: a row without its image would be a fault
     atomic.remove(place / table["file"].iloc[-1])
 
@@ -66,10 +66,10 @@ def _write(place: Path, rows: list[list]) -> None:
 def read(folder: str | Path = FOLDER) -> pd.DataFrame:
     """The table of the images, with the columns `COLUMNS`; without rows where nothing is kept.
 
-    folder: counted from the project when it is relative. Raises CourseError when it can't be read,
-    or is no such table.
+    folder: counted from the work folder when it is relative. Raises CourseError when it can't be
+    read, or is no such table.
     """
-    path = paths.in_project(folder) / TABLE
+    path = paths.in_work_folder(folder) / TABLE
     if not paths.is_file(path):
         return pd.DataFrame(columns=COLUMNS)
     remedy = "Correct it, or move the folder away and keep your images again."
@@ -104,7 +104,7 @@ def load(folder: str | Path = FOLDER) -> Split:
     28 × 28 grey pixels.
     """
     table = read(folder)
-    place = paths.in_project(folder)
+    place = paths.in_work_folder(folder)
     if not len(table):
         raise CourseError(f"There is no image in {place}. Keep some in notebook 4, Try your own.")
     images = [_image(place / name) for name in table["file"]]

@@ -9,12 +9,14 @@ wants to know tries the three letters, or reads the reasons.
 import functools
 import hashlib
 import re
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import verdict
+from fmnist_lib.lessons.envelope import opened
 from fmnist_lib.lessons.verdict import Verdict
 from fmnist_lib.storage import atomic
 
@@ -52,7 +54,7 @@ def by_notebook() -> dict[str, dict[str, Question]]:
 
     try:
         written = yaml.safe_load(_text())
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, the 30th of February
+    except (yaml.YAMLError, zlib.error, ValueError) as error:  # no UTF-8, the 30th of February
         raise CourseError(f"{QUIZ} is no YAML: {error}. Correct it there.") from error
     return {
         stem: {
@@ -65,7 +67,7 @@ def by_notebook() -> dict[str, dict[str, Question]]:
 
 def _text() -> str:
     with atomic.reading(QUIZ):
-        return QUIZ.read_bytes().decode("utf-8")
+        return opened(QUIZ.read_bytes().decode("utf-8"))
 
 
 def _question(name: str, written, where: str) -> Question:

@@ -96,8 +96,8 @@ def missing(root: Path) -> list[str]:
 def _check_place(root: Path) -> None:
     """CourseError unless the files lie under `root`, or may be downloaded to it.
 
-    Only data/ in the project is made. Of a name that somebody gave, FashionMNIST/ has to be there:
-    a misspelt one would get the files or, with no network, the stand-in in their place.
+    Only the default is made. Of a name that somebody gave, FashionMNIST/ has to be there: a
+    misspelt one would get the files or, with no network, the stand-in in their place.
     """
     raw = paths.raw_folder(root)
     missing = next((each for each in (root, raw.parent, raw) if not paths.is_folder(each)), None)
@@ -106,7 +106,7 @@ def _check_place(root: Path) -> None:
     # Another process may have made it by now.
     if os.path.lexists(missing) and not paths.is_folder(missing):
         problem, remedy = f"{missing} is no folder, nor a link to one that is there", "Correct it."
-    elif root == paths.in_project("data") or missing == raw:
+    elif root == paths.default_data_root() or missing == raw:
         return  # it is made
     else:
         problem = f"There is no folder {missing}"

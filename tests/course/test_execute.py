@@ -128,7 +128,7 @@ def shortened(tmp_path, monkeypatch):
     """An output after its notebook was shortened, on a machine with these folders."""
 
     def shorten(text, project, home, moved=None, data=None, separator="/"):
-        monkeypatch.setattr(execute, "project_root", lambda: project)
+        monkeypatch.setattr(execute, "work_folder", lambda: project)
         monkeypatch.setattr(execute.os, "sep", separator)
         monkeypatch.setattr(execute.os.path, "expanduser", lambda _: str(home))
         output = new_output("display_data", {"text/plain": text} | (data or {}))
@@ -196,7 +196,7 @@ def test_only_what_has_to_be_changed_is_changed(tmp_path, monkeypatch):
     execute.shorten_paths(path)
     assert path.stat().st_mtime_ns == written
     # Of one that is changed, all else stays as nbformat has written it.
-    monkeypatch.setattr(execute, "project_root", lambda: Path("/content/course"))
+    monkeypatch.setattr(execute, "work_folder", lambda: Path("/content/course"))
     path.write_text(text.replace('"# ', '"/content/course/a ', 1), encoding="utf-8")
     execute.shorten_paths(path)
     assert path.read_text(encoding="utf-8") == text.replace('"# ', '"a ', 1)

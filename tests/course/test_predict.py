@@ -19,7 +19,7 @@ from fmnist_lib.storage import paths
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project in which no network has been trained yet."""
-    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(paths, "work_folder", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dark.png").write_bytes(UPRIGHT["dark on light"])
     (tmp_path / "light.png").write_bytes(UPRIGHT["light on dark"])

@@ -22,7 +22,7 @@ def project(tmp_path, monkeypatch):
     for path, copy in zip(NOTEBOOKS, copies):
         shutil.copy(path, copy)
     monkeypatch.setattr(publish, "notebooks", lambda: copies)
-    monkeypatch.setattr(publish, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(publish, "course", lambda: tmp_path)
     return tmp_path
 
 

@@ -17,7 +17,7 @@ from fmnist_lib.storage import paths
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Runs land in a temporary folder; the notebooks are the real ones."""
-    monkeypatch.setattr(paths, "in_project", lambda path: tmp_path / path)
+    monkeypatch.setattr(paths, "in_work_folder", lambda path: tmp_path / path)
     return tmp_path
 
 
@@ -53,7 +53,7 @@ def test_the_course_runs_from_one_command(project, capsys, tmp_path_factory, mon
         assert "GENERATED IMAGES" in text or path.stem == "06_compare_runs"  # about stored runs
         assert not any(value in str(executed) for value in planted.values())
         assert traces_of_this_machine(str(executed)) == []
-        assert str(paths.project_root()) not in str(executed)
+        assert str(paths.course()) not in str(executed)
         assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
 
 
@@ -81,7 +81,7 @@ folder.mkdir(parents=True, exist_ok=True)
         for path, source in zip(paths, sources.values()):
             cells = [first, new_code_cell(result), new_code_cell(source), new_code_cell("1 + 1")]
             nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": PYTHON}), path)
-        monkeypatch.setattr(run, "notebooks", lambda: paths)
+        monkeypatch.setattr(run, "notebooks_here", lambda: paths)
         return project / "runs" / "mine"
 
     return write
@@ -178,7 +178,7 @@ def test_a_run_of_another_notebook_is_not_gone_on_with(tiny_course, capsys):
 
 def test_a_notebook_that_names_its_own_folder_has_not_changed(tiny_course, project, capsys):
     """What is executed has its paths shortened."""
-    tiny_course(first=f"where = {str(paths.project_root() / 'notebooks')!r}")
+    tiny_course(first=f"where = {str(paths.course() / 'notebooks')!r}")
     assert cli.main(["run", "--name", "mine"]) == 0
     assert cli.main(["run", "--name", "mine", "--resume"]) == 0
     assert "complete already" in capsys.readouterr().out

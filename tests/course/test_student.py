@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch):
     shutil.copy(PATH, folder)
     for module in (student, handouts, publish):
         monkeypatch.setattr(module, "notebooks", lambda: [folder / PATH.name])
-    monkeypatch.setattr(publish, "project_root", lambda: folder.parent)
+    monkeypatch.setattr(publish, "course", lambda: folder.parent)
     return folder.parent
 
 

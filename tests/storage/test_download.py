@@ -465,7 +465,7 @@ def test_what_the_message_says_helps(serve, tmp_path):
 
 
 def test_the_folder_of_the_project_is_made(serve, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(paths, "course", lambda: tmp_path)
     monkeypatch.delenv("FMNIST_DATA", raising=False)
     download.ensure(paths.data_root())
     assert shown(tmp_path / "data") == set(download.FILES)
