@@ -8,12 +8,12 @@ from torch import Tensor
 
 from fmnist_lib import sources
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage import paths
+from fmnist_lib.storage import labels, paths
 
-CLASS_NAMES = (
+CLASS_NAMES = labels.class_names(paths.data_root(), default=(  # others: see data/README.md
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
+))  # fmt: skip
 PIXEL_MEAN, PIXEL_STD = 72.94, 90.02  # grey levels, over the 60,000 training images
 
 
@@ -52,7 +52,7 @@ class FashionMNIST:
 
 
 def load(
-    root: str | Path | None = None, source: str = "auto", validation: int = 5000, seed: int = 0
+    root: str | Path = "", source: str = "auto", validation: int | None = None, seed: int = 0
 ) -> FashionMNIST:
     """Load Fashion-MNIST and split it into train, validation and test.
 
@@ -61,7 +61,7 @@ def load(
     source: "zalando" takes the verified files under `root`, else downloads them, else raises;
         "auto" draws the stand-in where "zalando" finds no files and no network, and prints a
         notice; "csv" reads two CSV files; "synthetic" draws the stand-in.
-    validation: images taken from the training set for validation, the same share of every class.
+    validation: how many training images are held out for it; by default a twelfth, 5,000.
     seed: chooses which images these are (not how a model trains: keep it when you vary that).
 
     Raises CourseError when `root` is no such folder, a file is torn, is MNIST, or is missing and
@@ -69,7 +69,8 @@ def load(
     """
     train, test, found = sources.read(source, paths.data_root(root))
     train, test = Split(*train, found), Split(*test, found)
-    train, held_out = split_off(train, validation, seed)
+    size = len(train) // 12 if validation is None else validation
+    train, held_out = split_off(train, size, seed)
     return FashionMNIST(train, held_out, test, found)
 
 

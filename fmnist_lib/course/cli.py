@@ -133,6 +133,34 @@ def kit(out) -> None:
 
 
 @fmnist.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("options", nargs=-1, metavar="[-- PIP'S OPTIONS]")
+def wheels(folder, options) -> None:
+    """Put all that an installation needs into FOLDER, for machines like this without a network."""
+    from fmnist_lib.course import wheels
+
+    folder = wheels.collect(folder, options)
+    click.echo(
+        f"wheels   {folder}; on another machine: python -m pip install --no-index --find-links "
+        f"FOLDER -c FOLDER/{wheels.kit.CONSTRAINTS} fmnist_lib"
+    )
+
+
+@fmnist.command()
+@click.argument("photos", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="that gets the data set")
+@click.option("--seed", default=0, show_default=True, help="chooses the photos for the test")
+def dataset(photos, out, seed) -> None:
+    """Make a data set of PHOTOS, a folder with one folder of photos for each class."""
+    from fmnist_lib.course import dataset
+
+    folder, failures = dataset.make(photos, out, seed)
+    for failure in failures:
+        click.echo(f"left out   {failure}")
+    click.echo(f"data set   {folder}; to use it: FMNIST_DATA={folder}, and data_source csv")
+
+
+@fmnist.command()
 @click.option("--notebook", default="", help="part of a name, such as 03 (default: all)")
 @click.option("--for", "audience", type=click.Choice(("student", "instructor")))
 @click.option("--format", "form", type=click.Choice(("ipynb", "html", "pdf", "slides")))

@@ -25,6 +25,7 @@ from fmnist_lib.storage.paths import in_work_folder
 
 KIT = "student-kit.zip"
 FOLDER = "fmnist-course"  # what unpacking the kit makes
+CONSTRAINTS = "constraints.txt"
 START = Path(__file__).with_name("start.md")
 STYLE = Path(__file__).with_name("handouts.css")
 OPEN = ("data", "model", "recipe", "train", "history", "evaluate")  # modules that students read
@@ -39,7 +40,10 @@ NAMES = (
     r"install/constraints\.txt",
     r"install/fmnist_lib-[\w.]+-py3-none-any\.whl",
 )
-IN_WHEEL = (r"fmnist_lib/[\w./=,-]+\.(py|pt|md|css|js|json|csv|yaml)", r"fmnist_lib-[\w.]+\.dist-info/[\w./]+")
+IN_WHEEL = (
+    r"fmnist_lib/[\w./=,-]+\.(py|pt|md|css|js|json|csv|yaml)",
+    r"fmnist_lib-[\w.]+\.dist-info/[\w./]+",
+)
 
 
 def build(out: str | Path) -> Path:
@@ -60,7 +64,7 @@ def build(out: str | Path) -> Path:
         for name, text in texts.items():
             (content / name).write_text(text, encoding="utf-8")
         wheel = build_wheel(install)
-        shutil.copy(notebooks()[0].parents[1] / "constraints.txt", install)
+        shutil.copy(notebooks()[0].parents[1] / CONSTRAINTS, install)
         _write_start(content / "START.html", wheel.name)
         with atomic.replacing(kit) as made:
             with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
