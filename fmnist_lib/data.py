@@ -60,7 +60,7 @@ def load(
         "csv": with the files `storage.csv.FILES`). Default: `storage.paths.data_root()`.
     source: "zalando" takes the verified files under `root`, else downloads them, else raises;
         "auto" draws the stand-in where "zalando" finds no files and no network, and prints a
-        notice; "csv" reads two CSV files; "synthetic" draws the stand-in.
+        notice; "csv" and "idx" read files of your own; "synthetic" draws the stand-in.
     validation: how many training images are held out for it; by default a twelfth, 5,000.
     seed: chooses which images these are (not how a model trains: keep it when you vary that).
 

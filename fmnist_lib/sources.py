@@ -1,4 +1,4 @@
-"""Where the images come from: the published files, two CSV files, or the stand-in."""
+"""Where the images come from: the published files, files of one's own, or the stand-in."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from fmnist_lib.storage import csv, download, idx
 SOURCES = {
     "zalando": "Fashion-MNIST (Zalando Research)",
     "csv": "CSV files (not verified)",
+    "idx": "idx files (not verified)",
     "synthetic": "GENERATED STAND-IN, not Fashion-MNIST",
 }
 Images = tuple[Tensor, Tensor]  # uint8 [N, 28, 28], and their labels: int64 [N]
@@ -30,7 +31,7 @@ def read(source: str, root: Path) -> tuple[Images, Images, str]:
             if source == "zalando":
                 raise
             found = "synthetic"
-    if found == "zalando":
+    if found in ("zalando", "idx"):
         return idx.read_part(root, "train"), idx.read_part(root, "t10k"), found
     if found == "csv":
         train, test = (csv.read(root / name) for name in csv.FILES)

@@ -26,7 +26,8 @@ from fmnist_lib.course import execute, printing
 from fmnist_lib.lessons import quiz
 
 SCREENSHOTS = ROOT / "tests" / "screenshots"
-NAMES = [path.stem for path in execute.notebooks()]
+# Those with widgets; that the others run to their end, nbval sees.
+NAMES = [path.stem for path in execute.notebooks() if path.stem[:2] in ("01", "02", "03", "04")]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not printing.find_browser(), reason="no Chromium, Chrome or Edge"),

@@ -106,6 +106,24 @@ def test_unpacked_files_are_used_as_they_are(data_folder, drawn, no_network, mon
     assert len(list(folder.iterdir())) == 4
 
 
+def test_idx_files_of_ones_own_are_not_compared_with_the_published_ones(
+    data_folder, drawn, monkeypatch
+):
+    monkeypatch.setattr(download, "FILES", dict.fromkeys(download.FILES, "another"))
+    with pytest.raises(CourseError, match="is torn or altered"):
+        data.load(data_folder, "zalando")
+    loaded = data.load(data_folder, "idx")
+    assert loaded.source == "idx" and torch.equal(loaded.test.images, drawn[1].images)
+    held_out = len(drawn[0]) // 12
+    assert (len(loaded.train), len(loaded.validation)) == (len(drawn[0]) - held_out, held_out)
+
+
+def test_idx_files_that_are_missing(tmp_path):
+    (tmp_path / "FashionMNIST" / "raw").mkdir(parents=True)
+    with pytest.raises(CourseError, match="train-images-idx3-ubyte.gz"):
+        data.load(tmp_path, "idx")
+
+
 # ------------------------------------------------------------------------------ FMNIST_DATA
 
 

@@ -42,7 +42,7 @@ def recipe_options(function: Callable) -> Callable:
 @click.option(
     "--out", type=command.Folder(), required=True, help="for checkpoint.pt and metrics.json"
 )
-@click.option("--data-source", default="auto", help="auto, zalando, csv or synthetic")
+@click.option("--data-source", default="auto", help="auto, zalando, csv, idx or synthetic")
 @click.option(
     "--train-images", type=click.IntRange(1), help="how many (default: all, 55,000 of Zalando's)"
 )

@@ -115,7 +115,7 @@ LIMITS = [
     ("04_confusion_matrix", "mistakes_shown", 0, "is not from 1 to 1,000"),
     ("04_confusion_matrix", "occluded_images", 1, "is not from 2 to 1,000"),
     ("04_confusion_matrix", "neighbour_images", 0, "is not from 1 to 55,000"),
-    ("06_compare_runs", "runs_on", "zalnado", "is not one of auto, zalando, csv, synthetic"),
+    ("06_compare_runs", "runs_on", "zalnado", "is not one of auto, zalando, csv, idx, synthetic"),
     ("08_many_processes", "train_images", 0, "is not from 1 to 55,000"),
     ("08_many_processes", "processes", "1,two", 'such as "1,2"'),
     ("08_many_processes", "processes", "", 'such as "1,2"'),
