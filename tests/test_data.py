@@ -133,7 +133,8 @@ def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     (tmp_path / "home").mkdir()
     folder.mkdir()
-    monkeypatch.setattr(paths, "work_folder", lambda: folder)
+    for name in ("course", "work_folder"):
+        monkeypatch.setattr(paths, name, lambda: folder)
     monkeypatch.chdir(folder)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
