@@ -652,14 +652,14 @@ def test_a_question_is_answered_by_a_click(lab, page):
 def test_stopping_a_training(lab, page, tmp_path):
     """Interrupted in epoch 2 of 25: control is back at once, and what was learned is kept."""
     source = nbformat.read(COPIES / "03_train_sgd.ipynb", as_version=4)
-    given = {"epochs": 25, "train_images": 20_000, "subset_images": 100,
+    given = {"epochs": 25, "train_images": 8_000, "subset_images": 100,
              "run_folder": str(tmp_path)}  # fmt: skip
     path = COPIES / "stopped.ipynb"
     nbformat.write(parameterize_notebook(source, given), path)
     try:
         run_all(page, lab.format(path.name))
         cell = cell_with(page, "for epoch in play.watch")
-        cell.get_by_text(re.compile(r"epoch +1/25")).wait_for(timeout=120_000)
+        cell.get_by_text(re.compile(r"epoch +1/25")).wait_for(timeout=240_000)
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
         page.get_by_text("Interrupt Kernel", exact=True).click()
         asked = time.monotonic()
