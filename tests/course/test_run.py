@@ -22,8 +22,7 @@ def project(tmp_path, monkeypatch):
 
 
 QUICK = ["-p", "epochs", "1", "-p", "train_images", "2000", "-p", "subset_images", "150",
-         "-p", "test_queries", "300", "-p", "permuted_images", "150", "-p", "mistakes_shown", "6",
-         "-p", "disturbed_images", "300", "-p", "batch_sizes", "75", "-p", "rounds", "2",
+         "-p", "mistakes_shown", "6", "-p", "disturbed_images", "300",
          "-p", "neighbour_images", "2000", "-p", "occluded_images", "4"]  # fmt: skip
 
 
