@@ -1,6 +1,7 @@
 """`fmnist publish OWNER/NAME`: links to Colab and Binder, for a repository of that name on GitHub.
 
-The course doesn't know where it is published; whoever publishes it, or a fork, runs this once.
+They lead to copies of the notebooks without solutions, which are written into `student/`. The
+course doesn't know where it is published; whoever publishes it, or a fork, runs this once.
 """
 
 import re
@@ -10,19 +11,20 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.execute import linked_pages, notebooks, read_notebook
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import course
+from fmnist_lib.storage.paths import course, is_file
 
 NAME = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.-]+"  # what GitHub takes: not "..", which is a folder
+STUDENT = "student"  # folder in the course
 COLAB = "colab"  # tag of the cell that installs the course there
 BADGES = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{repository}/blob/HEAD/notebooks/{name})\n"
+    "(https://colab.research.google.com/github/{repository}/blob/HEAD/student/{name})\n"
     "[![Open on Binder](https://mybinder.org/badge_logo.svg)]"
-    "(https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/notebooks/{name})"
+    "(https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/student/{name})"
 )
 OLD_BADGES = r"\[!\[Open in Colab\][^\n]*\n\[!\[Open on Binder\][^\n]*\n*"
 # Colab opens a notebook alone, without the files around it. Elsewhere the cell does nothing.
@@ -32,35 +34,39 @@ import sys
 if "google.colab" in sys.modules:  # on Colab: fetch the course around this notebook
     !git clone --quiet --depth 1 https://github.com/{repository} /content/course
     %pip install --quiet -e /content/course
-    %cd -q /content/course/notebooks
+    %cd -q /content/course/student
     sys.path.insert(0, "/content/course")"""
 
 
 def publish(repository: str) -> list[Path]:
-    """Write badges into README.md and every notebook, and an install cell; returns what changed.
+    """Write badges into README.md and every notebook, an install cell, and the students' copies.
 
-    repository: "OWNER/NAME" on GitHub. Links to another one are replaced. Raises CourseError,
-    before anything is written, when it is no such name, and when a notebook that the links lead to
-    is not fit for students: see `student.student_version`.
+    repository: "OWNER/NAME" on GitHub. Links to another one are replaced. Returns the files that
+    have changed. Raises CourseError, before anything is written, when it is no such name, and when
+    a notebook is not fit for students: see `student.student_version`.
     """
     if not re.fullmatch(f"{NAME}/{NAME}", repository):
         raise CourseError(
             f"{repository!r} is not OWNER/NAME, as in zalandoresearch/fashion-mnist. GitHub's "
             "names have the letters a to z, digits and - _ . in them."
         )
-    texts = {}  # path -> before and after
+    texts, copies = {}, course() / STUDENT
     for path in notebooks():
         notebook = read_notebook(path)
-        before = nbformat.writes(notebook)
         add_links(notebook, repository, path.name)
-        student_version(notebook, name=path.name)
-        texts[path] = before, nbformat.writes(notebook)
+        texts[path] = nbformat.writes(notebook) + "\n"
+        version = student_version(notebook, blank=True, name=path.name)
+        texts[copies / path.name] = nbformat.writes(version) + "\n"
+        for page in linked_pages(path, notebook):
+            texts[copies / page.name] = page.read_text(encoding="utf-8")
     readme = course() / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    texts[readme] = before, with_badges(before, repository, notebooks()[0].name)
-    changed = [path for path, (before, after) in texts.items() if after != before]
+    texts[readme] = with_badges(readme.read_text(encoding="utf-8"), repository, notebooks()[0].name)
+    changed = [
+        path for path, text in texts.items()
+        if not is_file(path) or path.read_text(encoding="utf-8") != text
+    ]  # fmt: skip
     for path in changed:
-        atomic.write_text(path, texts[path][1])
+        atomic.write_text(path, texts[path])
     return changed
 
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from fmnist_lib.course import cli, execute, publish, student
+from fmnist_lib.course import cli, execute, publish, solutions, student
 
 REPOSITORY = "somebody/fashion-course"
 NOTEBOOKS = execute.notebooks()
@@ -21,6 +21,7 @@ def project(tmp_path, monkeypatch):
     copies = [tmp_path / path.name for path in NOTEBOOKS]
     for path, copy in zip(NOTEBOOKS, copies):
         shutil.copy(path, copy)
+    shutil.copy(NOTEBOOKS[0].with_name("numpy_to_torch.md"), tmp_path)
     monkeypatch.setattr(publish, "notebooks", lambda: copies)
     monkeypatch.setattr(publish, "course", lambda: tmp_path)
     return tmp_path
@@ -44,12 +45,15 @@ def test_links_and_install_cell(project, capsys):
         assert title.startswith("# ") and "\nIn this notebook you will\n" in title
         for site in ("colab.research.google.com/github", "mybinder.org/v2/gh"):
             assert f"https://{site}/{REPOSITORY}/" in title
-        assert title.count(path.name) == 2
+        assert title.count(f"student/{path.name}") == 2
         assert [c.source for c in notebook.cells[2:]] == [
             c.source for c in before[path.name].cells[1:]
         ]
-        blank = student.student_version(notebook)
-        assert publish.INSTALL.format(repository=REPOSITORY) == blank.cells[1].source
+        copy = nbformat.read(project / "student" / path.name, as_version=4)
+        assert publish.INSTALL.format(repository=REPOSITORY) == copy.cells[1].source
+        wanted = student.student_version(notebook, blank=True)
+        assert copy == wanted and solutions.leaks(notebook, copy) == []
+    assert (project / "student" / "numpy_to_torch.md").exists()
     readme = (project / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# Convolutional networks") and f"gh/{REPOSITORY}/HEAD" in readme
 
@@ -60,7 +64,7 @@ def test_a_second_time_changes_nothing_and_another_name_replaces_the_first(proje
     cli.main(["publish", REPOSITORY])
     assert "changed" not in capsys.readouterr().out
     cli.main(["publish", "somebody.else/course"])
-    for path in project.iterdir():
+    for path in [*project.glob("*.ipynb"), *project.glob("student/*.ipynb")]:
         text = path.read_text(encoding="utf-8")
         assert REPOSITORY not in text and "somebody.else/course" in text
     assert "somebody.else/course" in install_cell(next(project.glob("01*.ipynb")))
@@ -91,6 +95,7 @@ def test_the_install_cell_acts_on_colab_only(project, monkeypatch, on_colab):
     if on_colab:
         assert f"https://github.com/{REPOSITORY} /content/course" in shell.commands[0]
         assert shell.commands[1].startswith("%pip install") and len(shell.commands) == 3
+        assert shell.commands[2] == "%cd -q /content/course/student"
     else:
         assert shell.commands == []
 
