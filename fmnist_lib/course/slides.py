@@ -27,13 +27,18 @@ WIDTH, HEIGHT = 1280, 720  # of a slide in pixels; the browser scales them to it
 BODY = 570  # height below the title
 TEXT_LINE, TEXT_WIDTH, GAP = 38, 78, 14  # pixels, characters, pixels between blocks
 CODE_LINE, CODE_WIDTH = 28, 96
-FORMULA = 56  # a row of a formula
+FORMULA, ROW = 56, 42  # a row of a formula, and of a table
 MOST_SLIDES, MOST_STEPS = 25, 4
-MOST_CODE, MOST_OUTPUT, MOST_ROWS = 14, 6, 11  # lines; lines below code; rows of a table
+MOST_CODE, MOST_OUTPUT = 14, 6  # lines, and lines of output below code
+LARGE, LARGE_WIDTH = 260, 80  # what is less high, with shorter lines of code, is shown larger
 CAPTION = 190  # characters below a figure: two lines
 NOT_OF_THE_LESSON = {"guesses", "checks", "quiz", "parameters", "plots", "play", "game", "print",
                      "display"}  # fmt: skip
 OF_THE_LESSON = {"torch", "F", "nn", "optim"}
+# Sentences about working in a notebook are for those who sit at one.
+OF_NOTEBOOK = re.compile(r"run (the|a) cell|place of the dots|never marked|s often as you|"
+                         r"next (two )?cells?\b|cells? (below|above)|Shift\+Enter|[Cc]lick|"
+                         r"running notebook|that says? `guess", re.ASCII)  # fmt: skip
 LEFT_OUT = ("Your predictions",)  # a table that is empty until a student has run the notebook
 EXERCISE, QUIZ, TITLE = "exercise", "quiz", "title"
 
@@ -47,7 +52,14 @@ class Idea:
     text: list[str] = field(default_factory=list)
     question: list[str] = field(default_factory=list)
     cells: list[NotebookNode] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
+    read: dict[int, list[str]] = field(default_factory=dict)  # what stands below which cell
+
+    def add(self, block: str, part: str) -> None:
+        """Take in a block that belongs to the text, to the question, or below the last cell."""
+        if part == "read" or self.cells:
+            self.read.setdefault(len(self.cells) - 1, []).append(block)
+        else:
+            getattr(self, part).append(block)
 
 
 # --------------------------------------------------------------------------- from the notebook
@@ -61,9 +73,9 @@ def ideas(notebook: NotebookNode) -> list[Idea]:
         if cell.cell_type == "code":
             if current is not None:
                 current.cells.append(cell)
+            if {EXERCISE, QUIZ} & set(cell.metadata.get("tags", [])):
+                current, part = section, "read"  # behind an exercise its section goes on
             continue
-        if current is not None and current.kind in (EXERCISE, QUIZ):
-            current, part = section, "read"  # behind an exercise its section goes on
         for block in blocks(cell.source):
             heading = re.match(r"#{1,3} (.+)", block)
             label = re.match(r"\*\*(Predict|Read|Exercise|Quiz)\b[^*]*\*\*\s*", block)
@@ -84,11 +96,8 @@ def ideas(notebook: NotebookNode) -> list[Idea]:
                 current.question.append(block)
                 continue
             else:
-                if kind == "Read":
-                    part = "read"
-                elif part == "text" and current is section and current.cells:
-                    part = "read"
-                getattr(current, part).append(block[label.end() :] if label else block)
+                part = "read" if kind == "Read" else part
+                current.add(block[label.end() :] if label else block, part)
                 continue
             found.append(current)
     return found
@@ -129,6 +138,18 @@ def is_text(block: str) -> bool:
     return not re.match(r"\s*([-*] |\d+\. |```|\$\$|\||#|<)", block)
 
 
+def for_a_class(text: list[str]) -> list[str]:
+    """Blocks without links inside the course and without what is said to who runs a notebook."""
+    kept = []
+    for block in text:
+        block = re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", block)
+        if is_text(block):
+            block = " ".join(each for each in sentences(block) if not OF_NOTEBOOK.search(each))
+        if plain(block).strip():
+            kept.append(block)
+    return kept
+
+
 def brief(block: str) -> str:
     """A paragraph's first sentence, and those that define a term; other blocks as they are."""
     if not is_text(block):
@@ -150,9 +171,13 @@ def code_of_lesson(source: str) -> list[str]:
     for statement in tree.body:
         names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
         draws = isinstance(statement, (ast.Expr, ast.Assign)) and names & NOT_OF_THE_LESSON
-        if draws or isinstance(statement, (ast.Import, ast.ImportFrom)):
+        value = getattr(statement, "value", None)
+        asks = isinstance(value, ast.Constant) and value.value is ...
+        if draws or asks or isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
-        kept += lines[statement.lineno - 1 : statement.end_lineno]
+        start = statement.lineno - 1
+        kept += [""] if kept and not lines[start - 1].strip() else []
+        kept += lines[start : statement.end_lineno]
         works |= bool(names & OF_THE_LESSON)
     return kept if works else []
 
@@ -167,6 +192,9 @@ def plain(text: str) -> str:
 
 def height(block: str) -> int:
     """About how many pixels high a block of Markdown is on a slide."""
+    if block.startswith("<"):
+        rows = block.count("<tr")
+        return ROW * rows + GAP if rows else BODY
     if block.startswith("```"):
         return CODE_LINE * (block.count("\n") - 1) + 2 * GAP
     if block.startswith("$$"):
@@ -193,8 +221,7 @@ def fitted(text: list[str], question: list[str], room: int = BODY) -> list[str]:
         text.remove(next((b for b in reversed(text) if b not in formulas), text[-1]))
     for place, block in enumerate(question):
         if too_high() and is_text(block):
-            asked = [each for each in sentences(block) if "?" in each or "**" in each]
-            question[place] = " ".join(asked or sentences(block)[:2])
+            question[place] = _asked([block])[0]
     while too_high() and len(text) + len(question) > 1:
         (question or text).pop()
     return [*text, *question]
@@ -202,9 +229,10 @@ def fitted(text: list[str], question: list[str], room: int = BODY) -> list[str]:
 
 def says_enough(step: list[str]) -> bool:
     """Whether a step is more than a single sentence."""
-    return any(not is_text(block) for block in step) or sum(
-        len(sentences(block)) for block in step
-    ) > 1
+    return (
+        any(not is_text(block) for block in step)
+        or sum(len(sentences(block)) for block in step) > 1
+    )
 
 
 def cut(text: str, most: int) -> str:
@@ -214,11 +242,12 @@ def cut(text: str, most: int) -> str:
     return "\n".join(lines if len(lines) <= most else [*lines[: most - 1], "…"])
 
 
-def cut_table(table: str) -> str:
-    """An HTML table with no more rows than a slide holds."""
+def cut_table(table: str, room: int) -> str:
+    """An HTML table with no more rows than there is room for."""
     rows = re.findall(r"<tr[\s\S]*?</tr>", table)
-    if len(rows) > MOST_ROWS + 1:
-        for row in rows[MOST_ROWS:-1]:
+    most = room // ROW
+    if len(rows) > most:
+        for row in rows[most - 1 : -1]:
             table = table.replace(row, "", 1)
         cells = len(re.findall("<t[hd]", rows[-1]))
         table = table.replace(rows[-1], f"<tr>{'<td>…</td>' * cells}</tr>", 1)
@@ -249,7 +278,8 @@ def results(cell: NotebookNode, folder: Path) -> list[list[str]]:
     steps = []
     for output in tables:
         above = [f"```\n{cut(printed, 3)}\n```"] if printed else []
-        steps.append([*above, cut_table("".join(output.data["text/html"]))])
+        room = BODY - 2 * TEXT_LINE - sum(map(height, above))  # with a caption below
+        steps.append([*above, cut_table("".join(output.data["text/html"]), room)])
     steps += [[picture(output, folder)] for output in figures]
     if steps:
         return steps
@@ -267,27 +297,67 @@ def results(cell: NotebookNode, folder: Path) -> list[list[str]]:
 
 def _steps(idea: Idea, folder: Path) -> list[list[str]]:
     """What a slide shows, one after the other."""
+    text, question = for_a_class(idea.text), for_a_class(idea.question)
     if idea.kind == TITLE:
-        place = next((n for n, b in enumerate(idea.text) if not is_text(b)), len(idea.text))
-        needs = [block for block in idea.text[place + 1 :] if block.startswith("**You need")]
-        return [fitted([*idea.text[: place + 1], *needs], [])]
+        place = next((n for n, block in enumerate(text) if not is_text(block)), len(text))
+        needs = [block for block in text[place + 1 :] if block.startswith("**You need")]
+        return [fitted([*text[: place + 1], *needs], [])]
     if idea.kind == EXERCISE:
         stub = [line for cell in idea.cells for line in _stub(cell.source)]
         code = ["```python\n" + "\n".join(stub) + "\n```"] if 1 < len(stub) <= MOST_CODE else []
-        return [[*fitted([], idea.text, BODY - sum(map(height, code))), *code]]
+        return [[*fitted([], text, BODY - sum(map(height, code))), *code]]
     if idea.kind == QUIZ:
-        return [fitted([], [f"**{idea.title}.** {idea.text[0]}", *idea.text[1:]])]
-    shown = [step for cell in idea.cells for step in results(cell, folder)]
-    while len(shown) > MOST_STEPS:  # what takes least room says least
-        shown.remove(min(shown, key=lambda step: (step[-1][0] == "`", -shown.index(step))[0:2]))
-    first = fitted(idea.text, idea.question)
-    captions = [each for block in idea.read[:1] if is_text(block) for each in sentences(block)[:1]]
-    if first and not idea.question and not says_enough(first):
-        first, captions = [], first if shown else captions
-    if shown and captions and len(plain(captions[0])) <= CAPTION:
-        caption = captions[0][0].upper() + captions[0][1:]
-        shown[-1] = [*shown[-1], f"::: caption\n{caption}\n:::"]
+        return [fitted([], [f"**{idea.title}.** {text[0]}", *text[1:]])]
+    shown = _answers(idea, text, question, folder)
+    first = fitted([*text, *for_a_class(idea.read.get(-1, []))], question)
+    if shown and first and not question:
+        if sum(map(height, [*first, *shown[0]])) <= BODY:  # so not above a figure
+            first, shown[0] = [], [*first, *shown[0]]
+        elif not says_enough(first):
+            first = []
     return [step for step in [first, *shown] if step]
+
+
+def _answers(idea: Idea, text: list[str], question: list[str], folder: Path) -> list[list[str]]:
+    """What the cells of an idea show, a step for each; below it, what the notebook says of it.
+
+    Where something is printed and no more, the question is repeated above it, as one line alone
+    says little. It is left out where nothing was asked and there is something better to show.
+    """
+    steps, weak = [], []
+    for place, cell in enumerate(idea.cells):
+        found = results(cell, folder)
+        below = for_a_class(idea.read.get(place, []))
+        caption = ""
+        for sentence in sentences(below[0]) if below and is_text(below[0]) else ():
+            if len(plain(f"{caption} {sentence}")) > CAPTION:
+                break
+            caption = f"{caption} {sentence}".strip()
+        if found and caption:
+            found[-1].append(f"::: caption\n{caption[0].upper()}{caption[1:]}\n:::")
+        for step in found:
+            if step[0].startswith("```\n") and not any(part.startswith("<") for part in step):
+                if "guesses.compare" not in cell.source:
+                    weak.append(step)
+                step[:0] = _asked(question)
+            steps.append(step)
+    for step in weak:
+        if len(steps) > 1:
+            steps.remove(step)
+    while len(steps) > MOST_STEPS:  # figures and tables stay longest
+        lines = [step for step in steps if not any(part.startswith("<") for part in step)]
+        steps.remove((lines or steps)[-1])
+    return steps
+
+
+def _asked(question: list[str]) -> list[str]:
+    """What is asked in a question with several sentences, without what leads up to it."""
+    return [
+        " ".join(each for each in sentences(block) if "?" in each or "**" in each) or block
+        if is_text(block)
+        else block
+        for block in question
+    ]
 
 
 def _stub(source: str) -> list[str]:
@@ -300,23 +370,24 @@ def _stub(source: str) -> list[str]:
 
 def _spoken(idea: Idea) -> list[str]:
     """What the notebook says and the slide only in part."""
-    return [block for block in [*idea.text, *idea.read] if is_text(block)]
+    blocks_of_it = [*idea.text, *(block for below in idea.read.values() for block in below)]
+    return [block for block in blocks_of_it if is_text(block)]
 
 
 def _slide(title: str, steps: list[list[str]], notes: list[str]) -> str:
     """A slide as Markdown: each step takes the place of the one before."""
-    parts = [f"## {title}\n"]
-    if len(steps) == 1:
-        parts.append("::: {.step}\n\n" + "\n\n".join(steps[0]) + "\n\n:::\n")
-    else:
-        parts.append(":::::: {.steps}\n")
-        for number, step in enumerate(steps):
-            kinds = (".fade-out" if not number else
-                     ".current-visible" if number < len(steps) - 1 else "")  # fmt: skip
-            index = max(0, number - 1)
-            parts.append(f"::::: {{.step .fragment {kinds} fragment-index={index}}}\n")
-            parts.append("\n\n".join(step) + "\n\n:::::\n")
-        parts.append("::::::\n")
+    parts = [f"## {title}\n", ":::::: {.steps}\n"]
+    for number, step in enumerate(steps):
+        code = [line for block in step if block[0] == "`" for line in block.splitlines()]
+        large = sum(map(height, step)) <= LARGE and max(map(len, ["", *code])) <= LARGE_WIDTH
+        kinds = ".large" if large else ""
+        if len(steps) > 1:
+            kinds += " .fragment " + (".fade-out" if not number else
+                      ".current-visible" if number < len(steps) - 1 else "")  # fmt: skip
+            kinds += f" fragment-index={max(0, number - 1)}"
+        parts.append(f"::::: {{.step {kinds}}}\n")
+        parts.append("\n\n".join(step) + "\n\n:::::\n")
+    parts.append("::::::\n")
     if notes:
         parts.append("::: notes\n\n" + "\n\n".join(notes) + "\n\n:::\n")
     return "\n".join(parts)
@@ -369,7 +440,7 @@ def make(notebook: NotebookNode, notes: dict[str, str], target: Path) -> None:
         printing.pandoc(
             source,
             target.resolve(),
-            "--from=commonmark_x-smart-implicit_figures",
+            "--from=commonmark_x-smart-implicit_figures-fancy_lists",
             "--to=revealjs",
             "--standalone",
             "--embed-resources",
@@ -386,6 +457,7 @@ def make(notebook: NotebookNode, notes: dict[str, str], target: Path) -> None:
             "--variable=margin:0",
             "--variable=transition:none",
             "--variable=center:false",
+            "--variable=controls:false",  # they lie upon the number of the slide
             "--variable=slideNumber:'c/t'",
             folder=Path(scratch),
         )
