@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from fmnist_lib.course import printing, student
+from fmnist_lib.course import printing, slides, student
 from fmnist_lib.course.execute import linked_pages, named, notebooks, read_notebook
 from fmnist_lib.course.printing import Printer
 from fmnist_lib.course.solutions import leaks, without_solution
@@ -37,8 +37,6 @@ FORMATS = ("ipynb", "html", "pdf", "slides")
 STYLE = Path(__file__).with_name("handouts.css")
 PACKAGES = ("pypandoc", "sphinx_revealjs", "typst")
 BUILT, ARCHIVE = ".built.json", "student.zip"
-# pandoc wraps each cell in a Div; a slide has to stand free.
-UNWRAP = 'function Div(d) if d.classes:includes("cell") then return d.content end end'
 LINE = '<div class="answer-line"></div>\n'  # to write on, in print
 
 
@@ -53,27 +51,39 @@ NOTES = {  # of notebooks/README.md, and how a line of the cell behind each of t
 }
 
 
-def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
-    """The notebook with all that it has, and each note for teachers beside its section.
+def teachers_notes(number: int) -> dict[str, str]:
+    """The notes on a notebook, each in one line, by their kind: see NOTES.
 
     number: of the notebook, as in the headings of `notebooks/README.md`. Raises CourseError when a
-    note or its section is missing.
+    note is missing.
     """
     text = notebooks()[0].with_name("README.md").read_text(encoding="utf-8")
     section = re.search(rf"^### {number} · .*\n([\s\S]*?)(?=^### |\Z)", text, flags=re.M)
-    notes = dict(
-        re.findall(r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S)
+    found = re.findall(
+        r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S
     )
-    instructor = copy.deepcopy(notebook)
+    notes = {kind: " ".join(note.split()) for kind, note in found}
+    for kind in NOTES:
+        if kind not in notes:
+            raise CourseError(f"Notebook {number} has no note {kind!r} in notebooks/README.md.")
+    return notes
+
+
+def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook with all that it has, and each note for teachers beside its section.
+
+    number: see `teachers_notes`. Raises CourseError when a note or its section is missing.
+    """
+    notes, instructor = teachers_notes(number), copy.deepcopy(notebook)
     for kind, line in NOTES.items():
         starts = [
             place
             for place, cell in enumerate(instructor.cells)
             if line and f"\n{line}" in f"\n{cell.source}"
         ] or [1]
-        if kind not in notes or (line and starts == [1]):
-            raise CourseError(f"Notebook {number} has no note {kind!r} or no section for it.")
-        note = f"> **For the teacher. {kind}:** {' '.join(notes[kind].split())}"
+        if line and starts == [1]:
+            raise CourseError(f"Notebook {number} has no section for the note {kind!r}.")
+        note = f"> **For the teacher. {kind}:** {notes[kind]}"
         instructor.cells.insert(starts[0], new_markdown_cell(note))
     return instructor
 
@@ -111,7 +121,8 @@ class Handout:
 
     def made_from(self, printer: Printer) -> str:
         """All that it is made from, as one number."""
-        code = [Path(__file__), Path(student.__file__), Path(printing.__file__)]
+        code = [Path(module.__file__) for module in (student, printing, slides)]
+        code += [Path(__file__), slides.STYLE]
         browser = printer.browser if self.form == "pdf" else None
         digest = hashlib.sha256(str((self.blank, browser)).encode())
         for part in (self.path, self.path.with_name("README.md"), STYLE, *code):
@@ -152,12 +163,12 @@ def build(
             hides = blank and audience == "student"
             wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
-            wanted.append(Handout(path, "student", "slides", blank))
+            wanted.append(Handout(path, "student", "slides", blank=False))
     pages = dict.fromkeys(page for path in sources for page in linked_pages(path, read[path]))
     wanted += _of_pages(pages, wanted)
-    of_students = {one.path for one in wanted if one.audience == "student"} & set(sources)
-    versions = {path: student_version(notebook, blank, path.name)  # which refuses what it must
-                for path, notebook in read.items() if path in of_students}  # fmt: skip
+    of_students = {(one.path, one.blank) for one in wanted if one.audience == "student"}
+    versions = {(path, hides): student_version(read[path], hides, path.name)  # or refuses
+                for path, hides in of_students if path in read}  # fmt: skip
     atomic.make_folder(out)
     with atomic.writing(out):
         (out / BUILT).touch()
@@ -171,7 +182,7 @@ def build(
                 continue
             bar.set_postfix_str(one.name)
             if one.path in read:
-                _make(one, out, printer, read[one.path], versions.get(one.path))
+                _make(one, out, printer, read[one.path], versions.get((one.path, one.blank)))
             else:
                 _make_page(one, out)
             built[one.name] = one.mark(out, printer)
@@ -215,17 +226,20 @@ def _make(
     version: NotebookNode | None,
 ) -> None:
     """Make one file of a notebook; version: what students get of it."""
+    number = int(handout.path.stem[:2])
     if handout.audience == "instructor":
-        version = instructor_version(source, int(handout.path.stem[:2]))
+        version = instructor_version(source, number)
     target = out / handout.name
     if handout.form == "ipynb":
         atomic.write_text(target, nbformat.writes(version))
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
-        slides = handout.form == "slides"
-        content = _slides(version) if slides else _paper(version, handout.audience)
-        _pandoc(content, page, handout.path.stem, slides)
+        if handout.form == "slides":
+            slides.make(version, teachers_notes(number), page)
+        else:
+            content = _paper(version, handout.audience)
+            _pandoc(content, page, handout.path.stem)
         if handout.audience == "student":
             _gate(source, _text_of_html(page.read_text(encoding="utf-8")), handout.name)
         if handout.form == "pdf":
@@ -250,23 +264,7 @@ def _paper(version: NotebookNode, audience: str) -> NotebookNode:
     return paper
 
 
-def _slides(version: NotebookNode) -> NotebookNode:
-    """A slide for each heading, and one more wherever text or code follows code."""
-    slides = _paper(version, "instructor")
-    cells, slides.cells = slides.cells, []
-    title, part = "Setup", 1
-    for before, cell in zip([cells[0], *cells], cells):
-        if before.cell_type == "code" and not cell.source.startswith("## "):
-            part += 1
-            slides.cells.append(new_markdown_cell(f"## {title} ({part})"))
-        slides.cells.append(cell)
-        headings = re.findall(r"^## (.+)", cell.source, re.M)
-        if cell.cell_type == "markdown" and headings:
-            title, part = headings[-1], 1
-    return slides
-
-
-def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = False) -> None:
+def _pandoc(notebook: NotebookNode, target: Path, title: str) -> None:
     heading = re.search(r"^# (.+)", notebook.cells[0].source, flags=re.M)
     options = [
         "--standalone",
@@ -280,21 +278,6 @@ def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = Fal
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, f"{title}.ipynb")
         nbformat.write(notebook, source)
-        if slides:
-            reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
-            unwrap = Path(scratch, "unwrap.lua")
-            unwrap.write_text(UNWRAP, encoding="utf-8")
-            options += [
-                "--to=revealjs",
-                "--slide-level=2",
-                f"--lua-filter={unwrap}",
-                f"--variable=revealjs-url:{reveal}",
-                "--variable=theme:white-contrast",
-                "--variable=width:1280",
-                "--variable=height:900",
-                "--variable=transition:none",
-                "--variable=center:false",
-            ]
         printing.pandoc(source, target, *options)
 
 

@@ -61,6 +61,11 @@ class Idea:
         else:
             getattr(self, part).append(block)
 
+    def paragraphs(self) -> list[str]:
+        """What the notebook says of it, without lists, formulas and code."""
+        below = [block for place in sorted(self.read) for block in self.read[place]]
+        return [_without_links(block) for block in [*self.text, *below] if is_text(block)]
+
 
 # --------------------------------------------------------------------------- from the notebook
 
@@ -90,7 +95,7 @@ def ideas(notebook: NotebookNode) -> list[Idea]:
                 part = "text"
             elif kind == "Predict":
                 if section.question or section.cells:
-                    section = Idea(section.title)
+                    section = Idea(section.title, text=section.paragraphs()[-1:])
                     found.append(section)
                 current, part = section, "question"
                 current.question.append(block)
@@ -141,13 +146,19 @@ def is_text(block: str) -> bool:
 def for_a_class(text: list[str]) -> list[str]:
     """Blocks without links inside the course and without what is said to who runs a notebook."""
     kept = []
-    for block in text:
-        block = re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", block)
+    for block in map(_without_links, text):
+        if block.startswith("```"):  # a command for a terminal
+            continue
         if is_text(block):
             block = " ".join(each for each in sentences(block) if not OF_NOTEBOOK.search(each))
         if plain(block).strip():
             kept.append(block)
     return kept
+
+
+def _without_links(block: str) -> str:
+    """A block whose links to other files of the course are text: no slides link these."""
+    return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", block)
 
 
 def brief(block: str) -> str:
@@ -368,12 +379,6 @@ def _stub(source: str) -> list[str]:
     return [] if all(re.match(r"\w+ = \.\.\.", line) for line in lines) else lines
 
 
-def _spoken(idea: Idea) -> list[str]:
-    """What the notebook says and the slide only in part."""
-    blocks_of_it = [*idea.text, *(block for below in idea.read.values() for block in below)]
-    return [block for block in blocks_of_it if is_text(block)]
-
-
 def _slide(title: str, steps: list[list[str]], notes: list[str]) -> str:
     """A slide as Markdown: each step takes the place of the one before."""
     parts = [f"## {title}\n", ":::::: {.steps}\n"]
@@ -410,9 +415,9 @@ def markdown(notebook: NotebookNode, notes: dict[str, str], folder: Path) -> str
         elif idea.title == "Quiz":
             continue  # how to answer in the notebook
         elif steps and (len(steps) > 1 or says_enough(steps[0]) or steps[0][0][0] in "<"):
-            prepared.append((idea.title, steps, _spoken(idea), idea))
+            prepared.append((idea.title, steps, idea.paragraphs(), idea))
         elif prepared:
-            prepared[-1][2].extend(_spoken(idea))
+            prepared[-1][2].extend(idea.paragraphs())
     while len(prepared) > MOST_SLIDES:  # first goes what has nothing to show, from the end
         plainest = [one for one in prepared[1:-1] if len(one[1]) == 1 and not one[3].kind]
         prepared.remove((plainest or prepared[1:-1])[-1])
