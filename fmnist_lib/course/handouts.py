@@ -374,7 +374,7 @@ def _write_zip(out: Path, wanted: list[Handout]) -> None:
     if not of_students:
         return
     title = "Convolutional networks on Fashion-MNIST"
-    _write_index(out / "student" / INDEX, title, of_students)
+    _write_index(out / "student" / INDEX, title, of_students, "[{form}]({file})")
     with (
         atomic.replacing(out / ARCHIVE) as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -392,18 +392,19 @@ def _write_teachers_index(out: Path, wanted: list[Handout]) -> Path:
             f"[a page of its own](student/{INDEX})."
         )
     title = "Convolutional networks on Fashion-MNIST: handouts"
-    return _write_index(out / INDEX, title, wanted, note)
+    return _write_index(out / INDEX, title, wanted, "[{folder}, {form}]({folder}/{file})", note)
 
 
-def _write_index(index: Path, title: str, wanted: list[Handout], note: str = "") -> Path:
-    """A page with the objectives and the time of each notebook, and links to its handouts."""
+def _write_index(index: Path, title: str, wanted: list[Handout], link: str, note: str = "") -> Path:
+    """A page with the objectives and the time of each notebook, and links to its handouts.
+
+    link: how one is written, in Markdown, with the fields folder, file and form.
+    """
     parts = [f"# {title}", note]
     for path in dict.fromkeys(one.path for one in wanted):
         names = [Path(one.name) for one in wanted if one.path == path]
-        if index.parent.name == "student":
-            links = [f"[{name.suffix[1:]}]({name.name})" for name in names]
-        else:
-            links = [f"[{name.parent}, {name.suffix[1:]}]({name.as_posix()})" for name in names]
+        links = [link.format(folder=name.parent, file=name.name, form=name.suffix[1:])
+                 for name in names]  # fmt: skip
         if path.suffix == ".md":
             heading = re.search(r"^# (.+)", path.read_text(encoding="utf-8"), flags=re.M)
             parts.append(f"## {heading[1] if heading else path.stem}\n\n{' · '.join(links)}")

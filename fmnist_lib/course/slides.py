@@ -428,6 +428,8 @@ def markdown(notebook: NotebookNode, notes: dict[str, str], folder: Path) -> str
         kinds = {TITLE: "Aim", EXERCISE: "Where students get stuck", QUIZ: "Usual misconceptions"}
         kind = "Ask" if last else kinds.get(idea.kind)
         said = [f"**{kind}:** {spare.pop(kind)}"] if kind in spare else []
+        shown = [block for step in steps for block in step]
+        spoken = [block for block in spoken if block not in shown and idea.kind != TITLE]
         slides.append(_slide(title, steps, said + spoken))
     return "\n".join(slides)
 
