@@ -39,6 +39,8 @@ OF_THE_LESSON = {"torch", "F", "nn", "optim"}
 OF_NOTEBOOK = re.compile(r"run (the|a) cell|place of the dots|never marked|s often as you|"
                          r"next (two )?cells?\b|cells? (below|above)|Shift\+Enter|[Cc]lick|"
                          r"running notebook|that says? `guess", re.ASCII)  # fmt: skip
+# Where a sentence ends: behind its sign, or behind what closes after this.
+ENDS = r"(?:(?<=[.?!])|(?<=[.?!]\*\*)|(?<=[.?!][)\"]))\s+(?=[\0A-Z*(\[])"
 LEFT_OUT = ("Your predictions",)  # a table that is empty until a student has run the notebook
 EXERCISE, QUIZ, TITLE = "exercise", "quiz", "title"
 
@@ -133,8 +135,8 @@ def sentences(text: str) -> list[str]:
         kept.append(match[0])
         return f"\0{len(kept) - 1}\0"
 
-    hidden = re.sub(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)", hide, " ".join(text.split()))
-    parts = re.split(r"(?<=[.?!])\*{0,2}\s+(?=[\0A-Z*(\[])", hidden)
+    hidden = re.sub(r"`[^`]*`|\$[^$]*\$|\[[^\]]*\]\([^)]*\)", hide, " ".join(text.split()))
+    parts = re.split(ENDS, hidden)
     return [re.sub("\0(\\d+)\0", lambda match: kept[int(match[1])], part) for part in parts]
 
 
@@ -227,15 +229,31 @@ def fitted(text: list[str], question: list[str], room: int = BODY) -> list[str]:
     for place in range(len(text) - 1, -1, -1):  # to first sentences, from the end
         if too_high() and is_text(text[place]):
             text[place] = sentences(text[place])[0]
-    while too_high() and len(text) > (not question):
+    while question and text and too_high():
         formulas = [block for block in text if block.startswith("$$")]
         text.remove(next((b for b in reversed(text) if b not in formulas), text[-1]))
     for place, block in enumerate(question):
         if too_high() and is_text(block):
             question[place] = _asked([block])[0]
-    while too_high() and len(text) + len(question) > 1:
-        (question or text).pop()
-    return [*text, *question]
+    kept = []
+    for block in [*text, *question]:
+        left = room - sum(map(height, kept))
+        kept += [trimmed(block, left)] if left > TEXT_LINE else []
+    return kept
+
+
+def trimmed(block: str, room: int) -> str:
+    """A list or a paragraph without those of its last items or sentences that have no room."""
+    if height(block) <= room or block[0] in "`$<|":
+        return block
+    if is_text(block):
+        parts, join = sentences(block), " "
+    else:
+        items = re.split(r"\n(?=(?:[-*] |\d+\. ))", block)
+        parts, join = [sentences(item)[0] for item in items], "\n"
+    while len(parts) > 1 and height(join.join(parts)) > room:
+        parts.pop()
+    return join.join(parts)
 
 
 def says_enough(step: list[str]) -> bool:
@@ -294,12 +312,12 @@ def results(cell: NotebookNode, folder: Path) -> list[list[str]]:
     steps += [[picture(output, folder)] for output in figures]
     if steps:
         return steps
-    code = code_of_lesson(cell.source)
+    code = "\n".join(code_of_lesson(cell.source))
     said = printed + "".join("".join(output.data.get("text/plain", "")) for output in shown)
-    if len(code) > MOST_CODE:
-        code = []
+    if code.count("\n") >= MOST_CODE:
+        code = ""
     most = MOST_OUTPUT if code else MOST_CODE
-    step = ["```python\n" + "\n".join(code) + "\n```"] if code else []
+    step = [f"```python\n{cut(code, MOST_CODE)}\n```"] if code else []
     return [[*step, f"```\n{cut(said, most)}\n```"]] if said.strip() else []
 
 
@@ -314,8 +332,11 @@ def _steps(idea: Idea, folder: Path) -> list[list[str]]:
         needs = [block for block in text[place + 1 :] if block.startswith("**You need")]
         return [fitted([*text[: place + 1], *needs], [])]
     if idea.kind == EXERCISE:
-        stub = [line for cell in idea.cells for line in _stub(cell.source)]
-        code = ["```python\n" + "\n".join(stub) + "\n```"] if 1 < len(stub) <= MOST_CODE else []
+        stub = "\n".join(line for cell in idea.cells for line in _stub(cell.source))
+        says_little = all(re.match(r"\w+ = \.\.\.", line) for line in stub.splitlines())
+        code = [f"```python\n{cut(stub, MOST_CODE)}\n```"]
+        if stub.count("\n") >= MOST_CODE or says_little and says_enough(text):
+            code = []
         return [[*fitted([], text, BODY - sum(map(height, code))), *code]]
     if idea.kind == QUIZ:
         return [fitted([], [f"**{idea.title}.** {text[0]}", *text[1:]])]
@@ -372,11 +393,11 @@ def _asked(question: list[str]) -> list[str]:
 
 
 def _stub(source: str) -> list[str]:
-    """What an exercise gives: its cell without the check and without what only holds dots."""
+    """What an exercise gives: its cell without the check of the answer."""
     lines = [line for line in source.splitlines() if not re.match(r"(checks|quiz)\.", line)]
     while lines and not lines[-1].strip():
         lines.pop()
-    return [] if all(re.match(r"\w+ = \.\.\.", line) for line in lines) else lines
+    return lines
 
 
 def _slide(title: str, steps: list[list[str]], notes: list[str]) -> str:
