@@ -249,8 +249,8 @@ def trimmed(block: str, room: int) -> str:
     if is_text(block):
         parts, join = sentences(block), " "
     else:
-        items = re.split(r"\n(?=(?:[-*] |\d+\. ))", block)
-        parts, join = [sentences(item)[0] for item in items], "\n"
+        items = re.findall(r"^([-*]|\d+\.) +(.+(?:\n(?![-*] |\d+\. ).*)*)", block, flags=re.M)
+        parts, join = [f"{mark} {sentences(item)[0]}" for mark, item in items], "\n"
     while len(parts) > 1 and height(join.join(parts)) > room:
         parts.pop()
     return join.join(parts)
@@ -371,7 +371,7 @@ def _answers(idea: Idea, text: list[str], question: list[str], folder: Path) -> 
             if step[0].startswith("```\n") and not any(part.startswith("<") for part in step):
                 if "guesses.compare" not in cell.source:
                     weak.append(step)
-                step[:0] = _asked(question)
+                step[:0] = fitted([], _asked(question), BODY - sum(map(height, step)))
             steps.append(step)
     for step in weak:
         if len(steps) > 1:

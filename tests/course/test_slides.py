@@ -59,13 +59,13 @@ def deck(request, browser, tmp_path_factory):
     page.close()
 
 
-def fits(seen):
+def too_large(seen):
     return [
         (slide["title"], round(step["right"]), round(step["bottom"]))
         for slide in seen
         for step in slide["steps"]
         if step["right"] > slides.WIDTH or step["bottom"] > slides.HEIGHT
-    ] == []
+    ]
 
 
 def sentence_count(step):
@@ -76,7 +76,7 @@ def sentence_count(step):
 def test_every_slide_can_be_shown(deck):
     _, _, seen = deck
     assert 12 <= len(seen) <= 25
-    assert fits(seen)
+    assert too_large(seen) == []
     for slide in seen:
         assert slide["steps"], slide["title"]
         for step in slide["steps"]:
@@ -161,7 +161,7 @@ def test_a_notebook_with_too_much_of_everything(browser, tmp_path):
     page, seen = look(browser, target)
     page.close()
     assert [slide["title"] for slide in seen] == ["9 · Much", "Long", "Asks", "Exercise 1", "Recap"]
-    assert fits(seen)
+    assert too_large(seen) == []
     assert seen[1]["steps"][0]["question"] and "epoch 0" in seen[1]["steps"][1]["text"]
 
 
