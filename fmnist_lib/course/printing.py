@@ -33,7 +33,7 @@ function RawBlock(raw)
   if answers > 0 then
     return pandoc.RawBlock("typst", string.rep("#v(1.6em)\\n" .. line .. "\\n\\n", answers))
   elseif raw.text:find("name%-field") then
-    return pandoc.RawBlock("typst", "Name: " .. line .. " Date: " .. line)
+    return pandoc.RawBlock("typst", "Name: " .. line .. " Date: " .. line .. "\\n\\n")
   end
 end
 """
