@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from fmnist_lib.course import printing, student
+from fmnist_lib.course import printing, slides, student
 from fmnist_lib.course.execute import linked_pages, named, notebooks, read_notebook
 from fmnist_lib.course.printing import Printer
 from fmnist_lib.course.solutions import leaks, without_solution
@@ -36,10 +36,31 @@ AUDIENCES = ("student", "instructor")
 FORMATS = ("ipynb", "html", "pdf", "slides")
 STYLE = Path(__file__).with_name("handouts.css")
 PACKAGES = ("pypandoc", "sphinx_revealjs", "typst")
-BUILT, ARCHIVE = ".built.json", "student.zip"
-# pandoc wraps each cell in a Div; a slide has to stand free.
-UNWRAP = 'function Div(d) if d.classes:includes("cell") then return d.content end end'
+BUILT, ARCHIVE, INDEX = ".built.json", "student.zip", "index.html"
 LINE = '<div class="answer-line"></div>\n'  # to write on, in print
+NAME = '<p class="name-field"><span>Name:</span> <span>Date:</span></p>\n'
+# What belongs to one task stays on one page: cells in a row with the same number become one Div.
+GROUP = """
+function Pandoc(doc)
+  local blocks = pandoc.List()
+  for _, block in ipairs(doc.blocks) do
+    local task = block.t == "Div" and block.attributes.task
+    local last = blocks[#blocks]
+    if task then
+      if not (last and last.t == "Div" and last.identifier == "task-" .. task) then
+        last = pandoc.Div({}, pandoc.Attr("task-" .. task, { "task" }))
+        blocks:insert(last)
+      end
+      block.attributes.task = nil
+      last.content:insert(block)
+    else
+      blocks:insert(block)
+    end
+  end
+  doc.blocks = blocks
+  return doc
+end
+"""
 
 
 # ---------------------------------------------------------------------- what goes into a page
@@ -53,27 +74,39 @@ NOTES = {  # of notebooks/README.md, and how a line of the cell behind each of t
 }
 
 
-def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
-    """The notebook with all that it has, and each note for teachers beside its section.
+def teachers_notes(number: int) -> dict[str, str]:
+    """The notes on a notebook, each in one line, by their kind: see NOTES.
 
     number: of the notebook, as in the headings of `notebooks/README.md`. Raises CourseError when a
-    note or its section is missing.
+    note is missing.
     """
     text = notebooks()[0].with_name("README.md").read_text(encoding="utf-8")
     section = re.search(rf"^### {number} · .*\n([\s\S]*?)(?=^### |\Z)", text, flags=re.M)
-    notes = dict(
-        re.findall(r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S)
+    found = re.findall(
+        r"^\*(.+?):\*\s+(.+?)(?:\n\n|\Z)", section[1] if section else "", re.M | re.S
     )
-    instructor = copy.deepcopy(notebook)
+    notes = {kind: " ".join(note.split()) for kind, note in found}
+    for kind in NOTES:
+        if kind not in notes:
+            raise CourseError(f"Notebook {number} has no note {kind!r} in notebooks/README.md.")
+    return notes
+
+
+def instructor_version(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook with all that it has, and each note for teachers beside its section.
+
+    number: see `teachers_notes`. Raises CourseError when a note or its section is missing.
+    """
+    notes, instructor = teachers_notes(number), copy.deepcopy(notebook)
     for kind, line in NOTES.items():
         starts = [
             place
             for place, cell in enumerate(instructor.cells)
             if line and f"\n{line}" in f"\n{cell.source}"
         ] or [1]
-        if kind not in notes or (line and starts == [1]):
-            raise CourseError(f"Notebook {number} has no note {kind!r} or no section for it.")
-        note = f"> **For the teacher. {kind}:** {' '.join(notes[kind].split())}"
+        if line and starts == [1]:
+            raise CourseError(f"Notebook {number} has no section for the note {kind!r}.")
+        note = f"> **For the teacher. {kind}:** {notes[kind]}"
         instructor.cells.insert(starts[0], new_markdown_cell(note))
     return instructor
 
@@ -101,6 +134,7 @@ class Handout:
     audience: str  # slides are shown to students, so they have no solutions
     form: str
     blank: bool
+    beside: tuple[str, ...] = ()  # the pages of this build that its links may lead to
 
     @property
     def name(self) -> str:
@@ -111,9 +145,10 @@ class Handout:
 
     def made_from(self, printer: Printer) -> str:
         """All that it is made from, as one number."""
-        code = [Path(__file__), Path(student.__file__), Path(printing.__file__)]
+        code = [Path(module.__file__) for module in (student, printing, slides)]
+        code += [Path(__file__), slides.STYLE]
         browser = printer.browser if self.form == "pdf" else None
-        digest = hashlib.sha256(str((self.blank, browser)).encode())
+        digest = hashlib.sha256(str((self.blank, browser, self.beside)).encode())
         for part in (self.path, self.path.with_name("README.md"), STYLE, *code):
             digest.update(part.read_bytes())
         return digest.hexdigest()
@@ -152,12 +187,15 @@ def build(
             hides = blank and audience == "student"
             wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
-            wanted.append(Handout(path, "student", "slides", blank))
+            wanted.append(Handout(path, "student", "slides", blank=False))
     pages = dict.fromkeys(page for path in sources for page in linked_pages(path, read[path]))
     wanted += _of_pages(pages, wanted)
-    of_students = {one.path for one in wanted if one.audience == "student"} & set(sources)
-    versions = {path: student_version(notebook, blank, path.name)  # which refuses what it must
-                for path, notebook in read.items() if path in of_students}  # fmt: skip
+    wanted = [replace(one, beside=_beside(one, wanted)) for one in wanted]
+    of_students = dict.fromkeys(
+        (one.path, one.blank) for one in wanted if one.audience == "student"
+    )
+    versions = {(path, hides): student_version(read[path], hides, path.name)  # or refuses
+                for path, hides in of_students if path in read}  # fmt: skip
     atomic.make_folder(out)
     with atomic.writing(out):
         (out / BUILT).touch()
@@ -171,31 +209,41 @@ def build(
                 continue
             bar.set_postfix_str(one.name)
             if one.path in read:
-                _make(one, out, printer, read[one.path], versions.get(one.path))
+                _make(one, out, printer, read[one.path], versions.get((one.path, one.blank)))
             else:
                 _make_page(one, out)
             built[one.name] = one.mark(out, printer)
             atomic.write_text(out / BUILT, json.dumps(built, indent=1))
     _write_zip(out, wanted)
-    return _write_index(out, wanted)
+    return _write_teachers_index(out, wanted)
 
 
 def _of_pages(pages: Iterable[Path], wanted: list[Handout]) -> list[Handout]:
-    """The handouts of pages, wherever the notebooks of a build go: HTML but beside .ipynb."""
-    forms = {"ipynb": "md", "slides": "slides"}
-    places = dict.fromkeys((one.audience, forms.get(one.form, "html")) for one in wanted)
+    """The handouts of pages, wherever the notebooks of a build link them: HTML, beside .ipynb .md.
+
+    A PDF and slides link no file.
+    """
+    forms = {"ipynb": "md", "html": "html"}
+    places = dict.fromkeys((one.audience, forms[one.form]) for one in wanted if one.form in forms)
     return [Handout(page, *place, blank=False) for page in pages for place in places]
 
 
+def _beside(handout: Handout, wanted: list[Handout]) -> tuple[str, ...]:
+    """The names of the pages that links in an HTML file can lead to; other forms link none."""
+    others = [one for one in wanted if one.audience == handout.audience and one.form == "html"]
+    return tuple(sorted({one.path.stem for one in others})) if handout.form == "html" else ()
+
+
 def _make_page(handout: Handout, out: Path) -> None:
-    """Copy a page of Markdown, or make HTML of it, which the slides link, too."""
+    """Copy a page of Markdown, or make HTML of it."""
     target, text = out / handout.name, handout.path.read_text(encoding="utf-8")
     if handout.form == "md":
         atomic.write_text(target, text)
         return
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch, "page.html")
-        _pandoc(new_notebook(cells=[new_markdown_cell(text)]), made, handout.path.stem)
+        cell = new_markdown_cell(_linked(text, handout.beside))
+        _pandoc(new_notebook(cells=[cell]), made, handout.path.stem)
         _replace(made, target)
 
 
@@ -215,17 +263,20 @@ def _make(
     version: NotebookNode | None,
 ) -> None:
     """Make one file of a notebook; version: what students get of it."""
+    number = int(handout.path.stem[:2])
     if handout.audience == "instructor":
-        version = instructor_version(source, int(handout.path.stem[:2]))
+        version = instructor_version(source, number)
     target = out / handout.name
     if handout.form == "ipynb":
         atomic.write_text(target, nbformat.writes(version))
         return
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
-        slides = handout.form == "slides"
-        content = _slides(version) if slides else _paper(version, handout.audience)
-        _pandoc(content, page, handout.path.stem, slides)
+        if handout.form == "slides":
+            slides.make(version, teachers_notes(number), page)
+        else:
+            content = _paper(version, handout.audience == "student", handout.beside)
+            _pandoc(content, page, handout.path.stem)
         if handout.audience == "student":
             _gate(source, _text_of_html(page.read_text(encoding="utf-8")), handout.name)
         if handout.form == "pdf":
@@ -235,38 +286,58 @@ def _make(
         _replace(page, target)
 
 
-def _paper(version: NotebookNode, audience: str) -> NotebookNode:
-    """For reading outside Jupyter: links to the other pages, lines for a student's answers."""
+def _paper(version: NotebookNode, is_student: bool, beside: tuple[str, ...]) -> NotebookNode:
+    """For reading outside Jupyter: links that lead somewhere, tasks that stay on one page.
+
+    Students get a field for their name, and below each task lines for the answer.
+    """
     paper = copy.deepcopy(version)
     cells, paper.cells = paper.cells, []
+    number, is_open = 0, False  # of the last task; whether its cell with the answer is to come
     for cell in cells:
-        paper.cells.append(cell)
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\w+)\.(ipynb|md)\)", r"](\1.html)", cell.source)
-        if audience == "student" and "**Predict:**" in cell.source:
-            paper.cells.append(new_markdown_cell(LINE))
-        elif audience == "student" and "exercise" in cell.metadata.get("tags", []):
-            paper.cells.append(new_markdown_cell(3 * LINE))
+        if cell.cell_type == "code":
+            paper.cells.append(cell)
+            asks = {"exercise", "quiz"} & set(cell.metadata.get("tags", []))
+            if is_open and asks:
+                cell.metadata["task"] = str(number)
+                lines = 3 if "exercise" in asks else 1
+                answer = new_markdown_cell(lines * LINE, metadata={"task": str(number)})
+                paper.cells += [answer] if is_student else []
+            is_open = False
+            continue
+        for text, kind in _parted(_linked(cell.source, beside)):
+            part = new_markdown_cell(text)
+            paper.cells.append(part)
+            if kind:
+                number, is_open = number + 1, True
+                part.metadata["task"] = str(number)
+            if kind == "Predict" and is_student:
+                questions = len(re.findall(r"^\d+\. ", text, flags=re.M)) or 1
+                part.source += "\n\n" + questions * LINE
+    if is_student:
+        heading, _, rest = paper.cells[0].source.partition("\n")
+        paper.cells[0].source = f"{heading}\n\n{NAME}\n{rest}"
     return paper
 
 
-def _slides(version: NotebookNode) -> NotebookNode:
-    """A slide for each heading, and one more wherever text or code follows code."""
-    slides = _paper(version, "instructor")
-    cells, slides.cells = slides.cells, []
-    title, part = "Setup", 1
-    for before, cell in zip([cells[0], *cells], cells):
-        if before.cell_type == "code" and not cell.source.startswith("## "):
-            part += 1
-            slides.cells.append(new_markdown_cell(f"## {title} ({part})"))
-        slides.cells.append(cell)
-        headings = re.findall(r"^## (.+)", cell.source, re.M)
-        if cell.cell_type == "markdown" and headings:
-            title, part = headings[-1], 1
-    return slides
+def _parted(text: str) -> list[tuple[str, str]]:
+    """The parts of a Markdown cell, each task by itself, and what kind of task it is, or ""."""
+    starts = r"^(?=#{2,3} |\*\*(?:Predict|Exercise|Quiz)\b)"
+    parts = [part.strip() for part in re.split(starts, text, flags=re.M)]
+    kinds = [re.match(r"\*\*(Predict|Exercise|Quiz)\b", part) for part in parts]
+    return [(part, kind[1] if kind else "") for part, kind in zip(parts, kinds) if part]
 
 
-def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = False) -> None:
+def _linked(text: str, beside: tuple[str, ...]) -> str:
+    """Markdown whose links lead to the pages beside it; where there is none, the link is text."""
+
+    def link(match):
+        return f"[{match[1]}]({match[2]}.html)" if match[2] in beside else match[1]
+
+    return re.sub(r"\[([^\]]+)\]\((\w+)\.(?:ipynb|md)\)", link, text)
+
+
+def _pandoc(notebook: NotebookNode, target: Path, title: str) -> None:
     heading = re.search(r"^# (.+)", notebook.cells[0].source, flags=re.M)
     options = [
         "--standalone",
@@ -280,21 +351,9 @@ def _pandoc(notebook: NotebookNode, target: Path, title: str, slides: bool = Fal
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, f"{title}.ipynb")
         nbformat.write(notebook, source)
-        if slides:
-            reveal = Path(find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs"
-            unwrap = Path(scratch, "unwrap.lua")
-            unwrap.write_text(UNWRAP, encoding="utf-8")
-            options += [
-                "--to=revealjs",
-                "--slide-level=2",
-                f"--lua-filter={unwrap}",
-                f"--variable=revealjs-url:{reveal}",
-                "--variable=theme:white-contrast",
-                "--variable=width:1280",
-                "--variable=height:900",
-                "--variable=transition:none",
-                "--variable=center:false",
-            ]
+        group = Path(scratch, "group.lua")
+        group.write_text(GROUP, encoding="utf-8")
+        options.append(f"--lua-filter={group}")
         printing.pandoc(source, target, *options)
 
 
@@ -307,39 +366,57 @@ def _replace(made: Path, target: Path) -> None:
 
 
 def _write_zip(out: Path, wanted: list[Handout]) -> None:
-    """What students get of this build, in one file for a learning platform."""
-    names = [one.name for one in wanted if one.audience == "student" and one.form != "slides"]
-    if not names:
+    """What students get of this build, as one file for a learning platform, with an index page.
+
+    The page is written beside the files, too. Both hold students' files and nothing else.
+    """
+    of_students = [one for one in wanted if one.audience == "student" and one.form != "slides"]
+    if not of_students:
         return
+    title = "Convolutional networks on Fashion-MNIST"
+    _write_index(out / "student" / INDEX, title, of_students, "[{form}]({file})")
     with (
         atomic.replacing(out / ARCHIVE) as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for name in names:
+        for name in [f"student/{INDEX}", *(one.name for one in of_students)]:
             archive.write(out / name, Path(name).name)
 
 
-def _write_index(out: Path, wanted: list[Handout]) -> Path:
-    """A page with the objectives and the time of each notebook, and links to its handouts."""
-    parts = ["# Convolutional networks on Fashion-MNIST: handouts"]
+def _write_teachers_index(out: Path, wanted: list[Handout]) -> Path:
+    """A page that links all of a build; returns its path."""
+    note = "This page is for teachers: it links solutions, and slides with notes."
     if any(one.audience == "student" and one.form != "slides" for one in wanted):
-        parts.append(f"[What students get of these, as one archive]({ARCHIVE})")
+        note += (
+            f" Students get [{ARCHIVE}]({ARCHIVE}), or the folder `student`, which has "
+            f"[a page of its own](student/{INDEX})."
+        )
+    title = "Convolutional networks on Fashion-MNIST: handouts"
+    return _write_index(out / INDEX, title, wanted, "[{folder}, {form}]({folder}/{file})", note)
+
+
+def _write_index(index: Path, title: str, wanted: list[Handout], link: str, note: str = "") -> Path:
+    """A page with the objectives and the time of each notebook, and links to its handouts.
+
+    link: how one is written, in Markdown, with the fields folder, file and form.
+    """
+    parts = [f"# {title}", note]
     for path in dict.fromkeys(one.path for one in wanted):
-        files = [Path(one.name) for one in wanted if one.path == path]
-        links = [f"[{file.parent.name}, {file.suffix[1:]}]({file.as_posix()})" for file in files]
+        names = [Path(one.name) for one in wanted if one.path == path]
+        links = [link.format(folder=name.parent, file=name.name, form=name.suffix[1:])
+                 for name in names]  # fmt: skip
         if path.suffix == ".md":
             heading = re.search(r"^# (.+)", path.read_text(encoding="utf-8"), flags=re.M)
             parts.append(f"## {heading[1] if heading else path.stem}\n\n{' · '.join(links)}")
             continue
         first = without_solution(read_notebook(path).cells[0].source)
-        title = re.search(r"^# (.+)|\Z", first, flags=re.M)[1] or path.stem
+        heading = re.search(r"^# (.+)|\Z", first, flags=re.M)[1] or path.stem
         aims = "\n".join(re.findall(r"^- .+", first, flags=re.M))
         took = " ".join(re.findall(r"^Running all cells.+", first, flags=re.M))
-        parts.append(f"## {title}\n\n{' · '.join(links)}\n\nYou will\n\n{aims}\n\n{took}")
-    page = new_notebook(cells=[new_markdown_cell(part) for part in parts])
-    index = out / "index.html"
+        parts.append(f"## {heading}\n\n{' · '.join(links)}\n\nYou will\n\n{aims}\n\n{took}")
+    page = new_notebook(cells=[new_markdown_cell(part) for part in parts if part])
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch, "index.html")
+        made = Path(scratch, INDEX)
         _pandoc(page, made, "index")
         _replace(made, index)
     return index

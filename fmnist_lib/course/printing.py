@@ -25,6 +25,18 @@ BROWSER_PATHS = (
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
     "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
 )
+# What is raw HTML in a page, as typst has it: lines for answers, and a field for a name.
+LINES = """
+function RawBlock(raw)
+  local _, answers = raw.text:gsub("answer%-line", "")
+  local line = "#box(width: 1fr, line(length: 100%, stroke: 0.5pt))"
+  if answers > 0 then
+    return pandoc.RawBlock("typst", string.rep("#v(1.6em)\\n" .. line .. "\\n\\n", answers))
+  elseif raw.text:find("name%-field") then
+    return pandoc.RawBlock("typst", "Name: " .. line .. " Date: " .. line .. "\\n\\n")
+  end
+end
+"""
 TIMEOUT = 60  # seconds for one PDF; the longest takes a few
 
 
@@ -135,7 +147,10 @@ def typeset(notebook: dict, pdf: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         source, text = Path(scratch, "page.ipynb"), Path(scratch, "page.typ")
         nbformat.write(notebook, source)
-        options = ["--standalone", "--extract-media=media", "--variable=papersize:a4"]
+        lines = Path(scratch, "lines.lua")
+        lines.write_text(LINES, encoding="utf-8")
+        options = ["--standalone", "--extract-media=media", "--variable=papersize:a4",
+                   f"--lua-filter={lines}"]  # fmt: skip
         pandoc(source, text, *options, folder=Path(scratch))
         try:
             import typst

@@ -161,7 +161,7 @@ def planted(place):
 
 
 def plant(version, place):
-    text, code = version.cells[0], next(c for c in version.cells if c.cell_type == "code")
+    code, text = version.cells[6:8]  # which the slides show, too
     if place == "cell":
         code.source += f"\n{SECRET}"
     elif place == "output":
@@ -217,12 +217,67 @@ def test_all_files_are_made(built):
              for form in ("ipynb", "html", "pdf")}  # fmt: skip
     # The page that it links: beside the notebook as it is, beside the other forms as HTML.
     files |= {f"{audience}/numpy_to_torch.{form}" for audience in handouts.AUDIENCES
-              for form in ("md", "html")} | {"slides/numpy_to_torch.html"}  # fmt: skip
+              for form in ("md", "html")} | {"student/index.html"}  # fmt: skip
     assert made == files | {f"slides/{name}.html", "index.html", "student.zip", handouts.BUILT}
-    index = (built / "index.html").read_text(encoding="utf-8")
-    assert "count parameters and multiply-adds" in index and "Running all cells took" in index
-    for link in re.findall(r'href="([^"#]+)"', index):
-        assert (built / link).exists(), link
+    for index in (built / "index.html", built / "student" / "index.html"):
+        text = index.read_text(encoding="utf-8")
+        assert "count parameters and multiply-adds" in text and "Running all cells took" in text
+        assert links(text) and all((index.parent / link).exists() for link in links(text))
+
+
+def links(text):
+    return re.findall(r'href="([^"#]+)"', text)
+
+
+def test_the_students_index_has_nothing_of_the_instructors(built):
+    text = (built / "student" / "index.html").read_text(encoding="utf-8")
+    assert links(text) == [f"02_build_cnn.{form}" for form in ("ipynb", "html", "pdf")] + [
+        "numpy_to_torch.md", "numpy_to_torch.html"]  # fmt: skip
+    assert not re.search("instructor|teacher|solution|slides", text)
+    with zipfile.ZipFile(built / "student.zip") as archive:
+        assert archive.read("index.html") == text.encode()
+
+
+def test_links_lead_to_what_is_there_or_are_text(built):
+    for audience in handouts.AUDIENCES:
+        folder = built / audience
+        text = (folder / "02_build_cnn.html").read_text(encoding="utf-8")
+        inside = [link for link in links(text) if not link.startswith("http")]
+        assert inside == ["numpy_to_torch.html"]
+        assert "notebook 1 · Explore the data and matrices" in " ".join(
+            re.sub("<[^>]+>", "", text).split()
+        )
+        annotations = [
+            note.get_object().get("/A", {}).get("/URI", "")
+            for page in PdfReader(folder / "02_build_cnn.pdf").pages
+            for note in page.get("/Annots", [])
+        ]
+        assert all(uri.startswith("http") for uri in annotations)
+    two = [path for path in execute.notebooks() if path.stem[:2] in ("01", "02")]
+    wanted = [handouts.Handout(path, "student", "html", False) for path in two]
+    assert handouts._beside(wanted[1], wanted) == ("01_explore_data", "02_build_cnn")
+    text = handouts._linked("[1 · Data](01_explore_data.ipynb), [3](03_train_sgd.ipynb)",
+                            handouts._beside(wanted[1], wanted))  # fmt: skip
+    assert text == "[1 · Data](01_explore_data.html), 3"
+
+
+def test_tasks_and_lines_of_a_paper(built):
+    text = (built / "student" / "02_build_cnn.html").read_text(encoding="utf-8")
+    parts = text.split('class="task"')[1:]  # what follows each of them up to the next
+    asked = [cell.source for cell in SOURCE.cells if cell.cell_type == "markdown"]
+    questions = re.findall(r"^\*\*(Predict|Exercise|Quiz)\b", "\n".join(asked), flags=re.M)
+    starts = [re.search(r"<strong>(Predict|Exercise|Quiz)", part)[1] for part in parts]
+    assert starts == questions and len(questions) == 15
+    for part, kind in zip(parts, questions):
+        task = part[: part.rindex("answer-line")]  # up to its last line
+        assert (kind == "Predict") == ("cell code" not in task), task
+    lines = [part.count('class="answer-line"') for part in parts]
+    numbered = {"padding": 3, "after conv2": 4, "untrained accuracy": 2}  # one for each question
+    assert sum(lines) == 8 - len(numbered) + sum(numbered.values()) + 4 * 3 + 3
+    assert text.count('class="name-field"') == 1
+    instructor = (built / "instructor" / "02_build_cnn.html").read_text(encoding="utf-8")
+    assert instructor.count('class="task"') == 15
+    assert 'class="answer-line"' not in instructor and 'class="name-field"' not in instructor
 
 
 def test_nothing_of_this_machine_is_in_a_handout(built):
@@ -249,8 +304,9 @@ def build(out, *arguments):
     assert cli.main(["handouts", "--for", "student", *arguments, "--out", str(out)]) == 0
     with zipfile.ZipFile(out / "student.zip") as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
-    links = re.findall(r'href="([^"#]+)"', (out / "index.html").read_text(encoding="utf-8"))
-    assert [name for name in links if name != "student.zip"] == [f"student/{x}" for x in held]
+    assert links(held.pop("index.html").decode()) == list(held)
+    whole = links((out / "index.html").read_text(encoding="utf-8"))
+    assert whole == ["student.zip", "student/index.html", *(f"student/{name}" for name in held)]
     return held
 
 
@@ -308,8 +364,7 @@ def test_a_page_that_a_notebook_links_comes_along(built):
         text = (folder / "numpy_to_torch.html").read_text(encoding="utf-8")
         assert "From NumPy to PyTorch" in text and "<table" in text
         assert "torch.from_numpy(a)" in re.sub("<[^>]+>", "", text)
-    assert (built / "slides" / "numpy_to_torch.html").exists()
-    for folder in ("student", "instructor", "slides"):
+    for folder in handouts.AUDIENCES:
         linked = (built / folder / "02_build_cnn.html").read_text(encoding="utf-8")
         assert 'href="numpy_to_torch.html"' in linked and "numpy_to_torch.md" not in linked
     with zipfile.ZipFile(built / "student.zip") as archive:
@@ -330,7 +385,8 @@ def test_handouts_for_teachers_leave_the_archive_alone(tmp_path):
     assert cli.main(["handouts", *arguments, "--out", str(tmp_path)]) == 0
     assert "student.zip" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     with zipfile.ZipFile(tmp_path / "student.zip") as archive:
-        assert {name: archive.read(name) for name in archive.namelist()} == made
+        held = {name: archive.read(name) for name in archive.namelist()}
+    assert held.pop("index.html") and held == made
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"student/08_many_processes.ipynb": 3}'])
@@ -427,11 +483,35 @@ def test_a_page_fits_on_a_phone(built, browser):
 
 
 @needs_browser
-def test_slides_turn_by_key(built, browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto((built / "slides" / "02_build_cnn.html").as_uri())
-    page.wait_for_function("window.Reveal && Reveal.isReady()")
-    assert page.evaluate("Reveal.getTotalSlides()") > 20
-    page.keyboard.press("Space")
-    page.wait_for_function("Reveal.getProgress() > 0", timeout=5000)
+def test_a_page_stands_in_the_middle_of_a_screen(built, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto((built / "student" / "02_build_cnn.html").as_uri())
+    left, right = page.evaluate(
+        "(() => { const b = document.querySelector('h1').getBoundingClientRect();"
+        " return [b.left, innerWidth - b.right] })()"
+    )
+    assert left > 100 and abs(left - right) < 20
+    shades = "all => all.map(e => getComputedStyle(e).backgroundColor)"
+    assert set(page.locator(".output pre, .output pre code").evaluate_all(shades)) == {
+        "rgba(0, 0, 0, 0)"
+    }
     page.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("audience", handouts.AUDIENCES)
+def test_no_task_is_split_and_no_heading_alone(built, audience):
+    """What follows a heading, and the last line of a task, are on the page of its first."""
+    pages = [
+        " ".join(page.extract_text().split())
+        for page in PdfReader(built / audience / "02_build_cnn.pdf").pages
+    ]
+    for number in range(1, 5):
+        (start,) = [page for page in pages if f"Exercise {number}." in page]
+        check = ("edge_kernel(", "max_pool(", "smaller_kernel_parameters(", "own_net(")[number - 1]
+        assert f"checks.{check}" in start.partition(f"Exercise {number}.")[2]
+    headings = re.findall(r"^## (.+)", "\n".join(c.source for c in SOURCE.cells), flags=re.M)
+    for heading in headings:
+        (page,) = [page for page in pages if f" {heading} " in f" {page} "][-1:]
+        assert len(page.rpartition(heading)[2].split()) > 8, heading  # more than "3 / 18"
+    assert len(pages[-1].split()) > 30
