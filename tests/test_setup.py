@@ -10,11 +10,13 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -39,6 +41,19 @@ def test_constraints_pin_every_dependency_inside_its_range():
     pins = pinned()
     for requirement in LISTED:
         assert requirement.specifier.contains(pins[requirement.name][1]), requirement
+
+
+def test_constraints_can_be_installed_on_the_oldest_python():
+    """A system's Python is often the first of its line: Debian 12 has 3.11.2."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    asked = 0
+    for name, (_, pin) in pinned().items():
+        with contextlib.suppress(PackageNotFoundError):
+            found = metadata(name)
+            if found["Version"] == pin:  # else the one that is meant is not here to be asked
+                asked += 1
+                assert SpecifierSet(found["Requires-Python"] or "").contains(oldest), name
+    assert asked > len(pinned()) / 2
 
 
 def test_a_local_cpu_build_of_torch_is_never_taken():

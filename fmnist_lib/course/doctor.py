@@ -24,7 +24,6 @@ from fmnist_lib.storage import paths
 
 DISK_NEEDED = 1  # GB for data and a few runs; the installation itself is there already
 IMPORT_TIMEOUT = 120  # seconds; on a slow disk PyTorch takes 20
-INSTALL = 'Install again: python -m pip install -c constraints.txt -e ".[dev]"'
 MODULES = {"pillow": "PIL", "pyyaml": "yaml"}  # where a package is imported by another name
 PROGRAMS = ("jupyterlab", "papermill")  # are started: no need to import them
 # One package after the other, each with its problem: run by a process of its own, because a
@@ -43,6 +42,13 @@ for name in sys.argv[1:]:
 Finding = tuple[str, str, str, str]  # "ok", "note" or "FAIL"; what; what was found; remedy
 
 
+def _install() -> str:
+    """How to install again: from the clone or, where there is none, from the student kit."""
+    if paths.course():
+        return 'Install again: python -m pip install -c constraints.txt -e ".[dev]"'
+    return "Install again, with the command in START.html of the student kit."
+
+
 def report() -> bool:
     """Print one line a finding; returns False when something that the course needs is missing."""
     findings: list[Finding] = []
@@ -53,7 +59,7 @@ def report() -> bool:
         try:
             findings += check()
         except Exception as error:  # a broken installation can raise anything
-            findings.append(("FAIL", what, _of(error), f"See what this says. {INSTALL}"))
+            findings.append(("FAIL", what, _of(error), f"See what this says. {_install()}"))
     for status, what, found, remedy in findings:
         print(f"{status:4}  {what:16} {found}")
         if remedy:
@@ -138,16 +144,17 @@ def _remedy(name: str, problem: str) -> str:
             "machine, or Colab. On a Mac with Apple's processor take a Python for arm64."
         )
     if name == "torch" and "WinError" in problem:
-        return f"Install Microsoft's Visual C++ Redistributable, which PyTorch needs. {INSTALL}"
+        return f"Install Microsoft's Visual C++ Redistributable, which PyTorch needs. {_install()}"
     if name == "torch" and ("SIGILL" in problem or "3221225501" in problem):
         return "PyTorch is not made for this processor: use another machine, or Colab."
     if name == "torchvision" and re.match("RuntimeError|OSError|ImportError", problem):
+        versions = "constraints.txt" if paths.course() else "install/constraints.txt"
         return (
             "torch and torchvision come from different builds (a CPU-only torch beside the "
             "usual torchvision, say). Take both from one place: python -m pip install "
-            "--force-reinstall --no-deps -c constraints.txt torch torchvision"
+            f"--force-reinstall --no-deps -c {versions} torch torchvision"
         )
-    return INSTALL
+    return _install()
 
 
 def check_torch() -> Iterator[Finding]:
@@ -267,8 +274,9 @@ def check_processor() -> Iterator[Finding]:
 
 def check_folders() -> Iterator[Finding]:
     """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
-    remedy = "Work in a folder of your own, with copies of the notebooks: fmnist student --out"
-    yield _writable("your folder", paths.work_folder, f"{remedy} ~/fmnist")
+    copies = "fmnist student --out ~/fmnist" if paths.course() else "unpack the student kit there."
+    remedy = f"Work in a folder of your own, with copies of the notebooks: {copies}"
+    yield _writable("your folder", paths.work_folder, remedy)
     set_to = "Make room, or set {} to a folder that you can write to."
     yield _writable("Jupyter's files", _jupyter_folder, set_to.format("JUPYTER_RUNTIME_DIR"))
     variable = "TEMP" if os.name == "nt" else "TMPDIR"
@@ -301,7 +309,12 @@ def check_disk() -> Iterator[Finding]:
 
 
 def check_browser() -> Iterator[Finding]:
-    """Whether the browser that is there prints, as `fmnist handouts` wants it to."""
+    """Whether the browser that is there prints, as `fmnist handouts` wants it to.
+
+    Handouts are made in a clone only.
+    """
+    if not paths.course():
+        return
     browser = printing.find_browser()
     remedy = (
         "`fmnist handouts` sets its PDFs by typst instead. To have them printed, install Chromium, "

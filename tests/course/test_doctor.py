@@ -461,6 +461,23 @@ sys.exit(cli.main(["doctor"]))
     assert printed.splitlines()[-1].startswith("To mend: packages, device, ")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links, shell scripts and signals")
+def test_remedies_without_a_clone_are_those_of_the_student_kit(machine, capsys, monkeypatch):
+    monkeypatch.setattr(paths, "course", lambda: None)
+    monkeypatch.chdir(machine.folder)
+    a_package_that_is_missing(machine)
+    a_torchvision_of_another_build(machine)
+    (machine.folder / "no folder").write_text("")
+    monkeypatch.setattr(paths, "work_folder", lambda: machine.folder / "no folder")
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "START.html of the student kit" in printed
+    assert "-c install/constraints.txt torch torchvision" in printed
+    assert "unpack the student kit there" in printed
+    for only_in_a_clone in ("-e ", "fmnist student", "browser for PDF", "typst"):
+        assert only_in_a_clone not in printed
+
+
 def test_many_things_at_once(machine, capsys):
     for name in ("a torch for another processor", "a kernel that starts nothing", "a torn file",
                  "a full disk", "a browser that is a stub"):  # fmt: skip
