@@ -277,7 +277,9 @@ def test_a_class_that_was_changed_since(drawn, path, registered):
             super().__init__(width)
 
     registered(Own)
-    with pytest.raises(CourseError, match="Own can't be built with the arguments.*may have chang"):
+    with pytest.raises(
+        CourseError, match="Own can't be built with the arguments.*class has changed since"
+    ):
         checkpoints.load_model(path)
 
 
