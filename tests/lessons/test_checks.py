@@ -12,12 +12,14 @@ from unittest.mock import MagicMock
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from answers import Answers
 
 from fmnist_lib.course.execute import notebooks
 from fmnist_lib.course.solutions import without_solution
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.lessons import quiz
 
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in notebooks()}
@@ -183,6 +185,25 @@ def test_an_exercise_without_answers_is_told_where_they_go(monkeypatch):
     monkeypatch.setitem(ANSWERS, "mirror", Answers(right=[1], wrong=[]))
     with pytest.raises(AssertionError, match="has 1 right answers, 0 wrong ones"):
         test_there_are_enough_answers("mirror")
+
+
+# ------------------------------------------------------------------- with data of somebody's own
+
+
+def test_a_network_without_mistakes_confuses_no_pair():
+    names = list(CLASS_NAMES)
+    perfect = pd.DataFrame(np.diag([5, 4, 3] + [0] * 7), names, names)
+    verdict = CHECKS["confused_pair"]((names[0], names[1]), perfect)
+    assert verdict.kind == "not yet" and "confuses no two classes" in verdict.reason
+
+
+def test_a_threshold_from_a_few_images():
+    """Of 13 images, no threshold leaves exactly 80 %."""
+    few = (3 * torch.randn(13, 10, generator=torch.Generator().manual_seed(0))).softmax(1)
+    confidence = few.max(dim=1).values
+    check = CHECKS["threshold_for_coverage"]
+    assert check(confidence.quantile(0.2).item(), few, few).kind == "right"
+    assert check(confidence.quantile(0.4).item(), few, few).kind == "not yet"
 
 
 # --------------------------------------------------------------------- nothing else is touched
