@@ -40,6 +40,7 @@ def test_per_class_report(matrix):
     assert shirt["images"] == 4
     assert report.loc[T_SHIRT, "precision"] == 0  # one prediction, wrong
     assert report["precision"].isna()[BAG]  # never predicted
+    assert report.loc[T_SHIRT, "F1"] == 0 and report["F1"].isna()[BAG]
 
 
 def test_most_confused(matrix):
