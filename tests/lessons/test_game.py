@@ -89,7 +89,7 @@ def test_of_dots_nothing_is_said_and_what_was_kept_stays(dots, split, path, caps
         ([*GIVEN[:6], "", *GIVEN[7:]], "says '' of image 7"),
         ([*GIVEN[:6], 2.5, *GIVEN[7:]], "says 2.5 of image 7"),
         ([*GIVEN[:6], ..., *GIVEN[7:]], "says Ellipsis of image 7"),
-        ("TPCX" * 5, "says 'X' of image 4"),
+        (LETTERS.replace(SHIRT[0], "X"), "says 'X' of image 4"),
     ],
 )
 def test_what_can_not_be_meant_is_refused_and_nothing_is_written(typed, message, split, path):
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_table_of_labels(content, split, path):
     with pytest.raises(CourseError, match="own_labels.csv is no table of labels.*Name another"):
         game.read(path, split)
     with pytest.raises(CourseError, match="is no table of labels"):
-        game.keep(path, split, "TPCS" * 5)
+        game.keep(path, split, LETTERS)
     assert path.read_bytes() == content
 
 
