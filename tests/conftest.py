@@ -81,6 +81,7 @@ PUBLISHED_NAMES = (
 )  # fmt: skip
 # Then the tests about these are skipped, and with them the comparison of what notebooks print.
 OTHER_NAMES = (paths.data_root() / labels.CLASSES).is_file()
+PUBLISHED_NETWORKS = ("Net", "RawNet", "BatchNormNet", "ResidualNet")  # others may be added
 
 
 ON_CPU = {"device": "cpu", "dtype": "float32"}  # of `fit`: the same bits every time
