@@ -18,9 +18,9 @@ from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, build
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_work_folder, is_file, is_folder
+from fmnist_lib.storage.paths import PACKAGE, in_work_folder, is_file, is_folder, remedy
 
-WEIGHTS = Path(__file__).parent / "weights"  # trained networks; see the README there
+WEIGHTS = PACKAGE / "weights"  # trained networks; see the README there
 LARGEST = 512 * 2**20  # bytes, unpacked; that of a ResidualNet with a width of 128 has 70 MB
 LARGEST_PICKLE = 2 * 2**20  # bytes of it that are no tensors; a thousand epochs have 0.2 MB
 
@@ -68,7 +68,8 @@ def read(path: str | Path) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises nearly anything on a bad file
         raise CourseError(
-            f"{path} is torn or is no checkpoint of this course. Delete it and train again."
+            f"{path} is torn or is no checkpoint of this course. "
+            + remedy(path, "Delete it and train again.")
         ) from error
     try:
         _check_state(state)
@@ -137,8 +138,8 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict]:
         model = _build(state)
     except Exception as error:  # of somebody's own class, or with arguments of another one
         raise CourseError(
-            f"{state['network']} can't be built with the arguments in {path}: {error}. The class "
-            "may have changed since. Delete the file and train again."
+            f"{state['network']} can't be built with the arguments in {path}: {error}. "
+            + _of_another_class(path)
         ) from error
     _load_weights(model, state["best"]["model"], path)
     # A buffer may well hold -inf: the mask of an attention, say.
@@ -147,8 +148,12 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict]:
         and not any(value.isnan().any() for value in model.buffers())
     ):
         raise CourseError(
-            f"Weights in {path} are infinite or no numbers (NaN). Delete the file and train again, "
-            "with a smaller learning rate if it was a training that diverged."
+            f"Weights in {path} are infinite or no numbers (NaN). "
+            + remedy(
+                path,
+                "Delete the file and train again, with a smaller learning rate if it was a "
+                "training that diverged.",
+            )
         )
     return model.to(memory_format=torch.channels_last).eval(), state
 
@@ -170,9 +175,21 @@ def _load_weights(model: nn.Module, weights: dict[str, Tensor] | None, path: str
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise CourseError(
-            f"The weights in {path} do not fit {type(model).__name__}: they belong to another "
-            "network, or the class has changed since. Delete the file and train again."
+            f"The weights in {path} do not fit {type(model).__name__}. {_of_another_class(path)}"
         ) from error
+
+
+def _of_another_class(path: str | Path) -> str:
+    """What has happened to a checkpoint whose class is another one now, and what to do."""
+    if Path(path).resolve().parent == WEIGHTS:
+        return (
+            "The file comes with the course, and the class has changed since. Undo that in "
+            "fmnist_lib/model.py, and give the changed class a name of its own, under @register."
+        )
+    return (
+        "The file belongs to another network, or the class has changed since. Name another "
+        "folder, or delete the file, and train again."
+    )
 
 
 # ------------------------------------------------------------------------------------ resuming
@@ -210,8 +227,8 @@ def restore(path: str | Path, training, made_from: dict) -> None:
     recipe = made_from["recipe"]
     if changed := _changes(made_from, state):
         raise CourseError(
-            f"{path} was made from something else ({', '.join(changed)}). Give another folder, "
-            "delete this file, or train anew without resuming."
+            f"{path} was made from something else ({', '.join(changed)}). Give another folder, or "
+            "train anew without resuming."
         )
     if "optimizer" not in state:
         raise CourseError(f"{path} holds only the finished network; training can't go on from it.")
@@ -236,7 +253,7 @@ def restore(path: str | Path, training, made_from: dict) -> None:
             raise ValueError("its optimizer is at another place than its history.")
     except Exception as error:  # these raise nearly anything on what another program has written
         raise CourseError(
-            f"{path} can't be resumed from: {error} Delete it, and train again from the start."
+            f"{path} can't be resumed from: {error} Train again from the start, without resuming."
         ) from error
     training.history, training.best = history, state["best"]
 

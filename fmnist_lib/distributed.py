@@ -72,7 +72,10 @@ def parallel(model: nn.Module, batch_size: int, images: int) -> nn.Module:
     larger than all of them, or has none for a process, or one image where a network takes a mean.
     """
     if batch_size > images:
-        raise CourseError(f"batch_size={batch_size} is more than the {images} training images.")
+        raise CourseError(
+            f"batch_size={batch_size} is more than the {images} training images. Give {images} or "
+            "less."
+        )
     if batch_size < processes():
         raise CourseError(
             f"batch_size={batch_size} is less than one image for each of the {processes()} "

@@ -50,17 +50,17 @@ def per_class_report(matrix: pd.DataFrame) -> pd.DataFrame:
     """Precision, recall, F1 (shares from 0 to 1) and number of images of each class.
 
     precision = correct / predicted as this class; recall = correct / images of this class;
-    F1 = 2 · precision · recall / (precision + recall). A share of nothing is NaN.
+    F1 = 2 · precision · recall / (precision + recall), 0 where none is right. A share of nothing
+    is NaN.
     """
     correct = pd.Series({name: matrix.loc[name, name] for name in matrix.index})
-    precision = correct / matrix.sum(axis=0)
-    recall = correct / matrix.sum(axis=1)
+    predicted, images = matrix.sum(axis=0), matrix.sum(axis=1)
     return pd.DataFrame(
         {
-            "precision": precision,
-            "recall": recall,
-            "F1": 2 * precision * recall / (precision + recall),
-            "images": matrix.sum(axis=1),
+            "precision": correct / predicted,
+            "recall": correct / images,
+            "F1": 2 * correct / (predicted + images),  # the same, and defined for more
+            "images": images,
         }
     ).rename_axis("class")
 

@@ -19,7 +19,7 @@ from fmnist_lib.history import Epoch, best_epoch
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.sources import SOURCES
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import find_folder, in_work_folder, is_file, work_folder
+from fmnist_lib.storage.paths import find_folder, in_work_folder, is_file, remedy, work_folder
 from fmnist_lib.versions import PACKAGES, versions
 
 FORMAT = 2
@@ -168,7 +168,9 @@ def read(folder: str | Path) -> dict:
         with atomic.reading(path):
             metrics = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CourseError(f"{path} is not JSON. Delete it and run again.") from error
+        raise CourseError(
+            f"{path} is not JSON. {remedy(path, 'Delete it and run again.')}"
+        ) from error
     found = metrics.get("format") if isinstance(metrics, dict) else None
     if found != FORMAT:
         raise CourseError(

@@ -41,7 +41,7 @@ from fmnist_lib.data import FashionMNIST, Split
 from fmnist_lib.history import Epoch
 from fmnist_lib.model import NETWORKS, Net, register
 from fmnist_lib.recipe import Recipe
-from fmnist_lib.storage import csv, download, paths
+from fmnist_lib.storage import csv, download, labels, paths
 
 ROOT = Path(__file__).parent.parent
 COPIES = ROOT / "tests" / "quick_notebooks"
@@ -75,6 +75,14 @@ QUICK = {
     "08_many_processes": {"train_images": 600, "batch_sizes": "75", "rounds": 2},
 }
 
+PUBLISHED_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+# Then the tests about these are skipped, and with them the comparison of what notebooks print.
+OTHER_NAMES = (paths.data_root() / labels.CLASSES).is_file()
+PUBLISHED_NETWORKS = ("Net", "RawNet", "BatchNormNet", "ResidualNet")  # others may be added
+
 
 ON_CPU = {"device": "cpu", "dtype": "float32"}  # of `fit`: the same bits every time
 
@@ -92,10 +100,25 @@ def pytest_configure(config):
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = load_notebook_node(str(path))
         notebook = parameterize_notebook(with_solutions_pasted(notebook), QUICK[path.stem])
+        if OTHER_NAMES:
+            compare_nothing_with_names(notebook)
         nbformat.write(notebook, COPIES / path.name)
 
 
+def compare_nothing_with_names(notebook):
+    """Leave the outputs aside that say a published name: the data folder has other ones."""
+    for cell in notebook.cells:
+        text = str(cell.get("outputs"))
+        if any(name in text for name in PUBLISHED_NAMES):
+            tags = cell.metadata.get("tags", [])
+            cell.metadata["tags"] = [tag for tag in tags if tag != "nbval-check-output"]
+
+
 def pytest_collection_modifyitems(items):
+    if OTHER_NAMES:
+        for item in items:
+            if item.get_closest_marker("published_names"):
+                item.add_marker(pytest.mark.skip(reason="the data folder has other class names"))
     # Two workers share the files: the longest are begun first.
     items.sort(key=lambda item: item.path.name not in ("test_run.py", "test_sweep.py"))
 

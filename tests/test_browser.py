@@ -17,6 +17,7 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import COPIES, ROOT, open_browser
+from garments import BAG, COAT, DRESS, SHIRT, T_SHIRT, TOPS, TROUSER
 from papermill.parameterize import parameterize_notebook
 from photos import UPRIGHT, garment, saved
 from PIL import Image
@@ -215,13 +216,13 @@ def play_with_kernels(page):
 def play_with_confusions(page):
     cell = cell_with(page, "play.confusion_explorer")
     cell.scroll_into_view_if_needed()
-    bags = cell.get_by_role("gridcell", name="Bag called Bag: ")
+    bags = cell.get_by_role("gridcell", name=f"{BAG} called {BAG}: ")
     count = int(bags.inner_text())
     bags.click()
-    cell.get_by_text(f"Bag called Bag: {count:,} image").wait_for(timeout=5000)
-    assert cell.locator("img[alt^='Bag, no. ']").count() == min(count, 12)
-    cell.get_by_role("gridcell", name="Shirt called Shirt: ").click()
-    cell.get_by_text(re.compile("^Shirt called Shirt: ")).wait_for(timeout=5000)
+    cell.get_by_text(f"{BAG} called {BAG}: {count:,} image").wait_for(timeout=5000)
+    assert cell.locator(f"img[alt^='{BAG}, no. ']").count() == min(count, 12)
+    cell.get_by_role("gridcell", name=f"{SHIRT} called {SHIRT}: ").click()
+    cell.get_by_text(re.compile(f"^{SHIRT} called {SHIRT}: ")).wait_for(timeout=5000)
     answered, images = cell.locator(".answered"), cell.locator(".images")
     note_latency(page, "threshold", cell.locator("input[type=range]"), answered, "input")
     note_latency(page, "confusion", cell.get_by_role("grid"), images, "click")
@@ -244,7 +245,7 @@ def try_your_own(page):
         assert answer.locator("img").count() == 0  # of the answer before
     upload(page, cell, "large.jpg", large_photo())
     answer.get_by_text("28 × 28, what").wait_for(timeout=20_000)
-    assert re.search("Trouser [0-9.]+%,", answer.inner_text())
+    assert re.search(f"{TROUSER} [0-9.]+%,", answer.inner_text())
     cell.get_by_role("button", name="clear").click()
     assert answer.inner_text().strip() == ""
     canvas = cell.locator("canvas")
@@ -339,7 +340,7 @@ def test_twenty_tops_by_mouse_and_keys(lab, page, theme, tmp_path):
     with opened(lab, page, "tops", *sources) as cell:
         choose_theme(page, theme)
         cell.get_by_text("1 of 20", exact=True).wait_for(timeout=20_000)
-        cell.get_by_role("button", name="Coat").click()
+        cell.get_by_role("button", name=COAT).click()
         cell.get_by_text("2 of 20", exact=True).wait_for(timeout=5000)
         page.keyboard.press("Tab")  # the focus is where it was: on Coat; behind it stands Shirt
         for number in range(3, 6):
@@ -351,7 +352,7 @@ def test_twenty_tops_by_mouse_and_keys(lab, page, theme, tmp_path):
         page.set_viewport_size({"width": 375, "height": 800})
         cell.get_by_role("button", name="undo").click()
         cell.get_by_text("4 of 20", exact=True).wait_for(timeout=5000)
-        for name in ("T-shirt/top", "Pullover", "Coat", "Shirt", "undo", "start again"):
+        for name in (*TOPS, "undo", "start again"):
             box = cell.get_by_role("button", name=name, exact=True).bounding_box()
             assert 0 <= box["x"] and box["x"] + box["width"] <= 375, name
         page.screenshot(path=SCREENSHOTS / f"tops_{theme}_375.png")
@@ -428,17 +429,17 @@ def walk_through_the_matrix(page, cell):
         page.keyboard.press("ArrowUp")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowLeft")  # there is nothing: it stays
-    assert focused.get_attribute("aria-label").startswith("T-shirt/top called T-shirt/top: ")
+    assert focused.get_attribute("aria-label").startswith(f"{T_SHIRT} called {T_SHIRT}: ")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
     label = focused.get_attribute("aria-label")
-    assert label.startswith("Trouser called Bag: ")
+    assert label.startswith(f"{TROUSER} called {BAG}: ")
     assert cell.locator("[role=gridcell][tabindex='0']").count() == 1
     page.keyboard.press("Enter")
-    cell.get_by_text(re.compile("^Trouser called Bag: ")).wait_for(timeout=5000)
+    cell.get_by_text(re.compile(f"^{TROUSER} called {BAG}: ")).wait_for(timeout=5000)
     announced = cell.locator("[aria-live=polite]").all_inner_texts()
-    assert announced[-1].startswith("Trouser called Bag: ")
+    assert announced[-1].startswith(f"{TROUSER} called {BAG}: ")
     assert chosen.count() == 1 and chosen.get_attribute("aria-label") == label
     page.keyboard.press("ArrowLeft")  # walks on, and chooses nothing
     assert page.locator(".jp-Cell.jp-mod-selected").count() == 1  # JupyterLab stays where it is
@@ -515,7 +516,7 @@ def draw_and_keep(page, cell, folder):
     cell.get_by_text("of your images were recognised").wait_for(timeout=5000)
     assert not cell.get_by_role("button", name="keep it").is_visible()
     assert sorted(path.name for path in folder.iterdir()) == ["001.png", "images.csv"]
-    assert "001.png,Dress," in (folder / "images.csv").read_text()
+    assert f"001.png,{DRESS}," in (folder / "images.csv").read_text()
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

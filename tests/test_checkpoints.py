@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import ON_CPU, equal, new_net, own_network
 from forked import RECIPES
+from torch import nn
 
 from fmnist_lib import checkpoints, evaluate, train
 from fmnist_lib.data import Split
@@ -157,7 +158,7 @@ def test_checkpoint_of_another_network(drawn, path):
 
     del state["best"]["model"]["fc2.bias"]
     torch.save(state, path)
-    with pytest.raises(CourseError, match="do not fit Net: they belong to another network"):
+    with pytest.raises(CourseError, match="do not fit Net. The file belongs to another network"):
         checkpoints.load_model(path)
 
 
@@ -276,8 +277,36 @@ def test_a_class_that_was_changed_since(drawn, path, registered):
             super().__init__(width)
 
     registered(Own)
-    with pytest.raises(CourseError, match="Own can't be built with the arguments.*may have chang"):
+    with pytest.raises(
+        CourseError, match="Own can't be built with the arguments.*class has changed since"
+    ):
         checkpoints.load_model(path)
+
+
+@pytest.mark.parametrize("outputs, problem", [(11, "do not fit Net"), (None, "can't be built")])
+def test_a_shipped_network_whose_class_was_changed(registered, outputs, problem):
+    """Whoever changes `Net` itself is told so, and not to delete a file of the course."""
+
+    class Changed(Net):
+        def __init__(self):
+            super().__init__()
+            self.fc2 = nn.Linear(500, outputs)
+
+    Changed.__name__ = "Net"
+    registered(Changed)
+    with pytest.raises(CourseError, match=f"{problem}.*comes with the course") as caught:
+        checkpoints.load_model(checkpoints.shipped("Net"))
+    assert "a name of its own, under @register" in str(caught.value)
+    assert "elete" not in str(caught.value)
+
+
+def test_a_shipped_network_that_is_torn(monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "Net.pt").write_bytes(b"torn")
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path)
+    with pytest.raises(CourseError, match="is torn .* restore it with git, or install") as caught:
+        checkpoints.load_model(tmp_path / "weights" / "Net.pt")
+    assert "elete" not in str(caught.value)
 
 
 def test_a_checkpoint_of_a_network_that_is_not_registered_now(drawn, path, registered, monkeypatch):

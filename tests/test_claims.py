@@ -34,6 +34,8 @@ from fmnist_lib.model import BatchNormNet, Net, ResidualNet
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.train import Training
 
+pytestmark = pytest.mark.published_names  # the sentences are in English, and so is what they read
+
 CLAIMED = [f"0{number}" for number in range(1, 9)]  # numbers of notebooks
 
 

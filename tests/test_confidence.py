@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from garments import BOOT, DRESS, PULLOVER
 
 from fmnist_lib import confidence
 from fmnist_lib.errors import CourseError
@@ -15,8 +16,8 @@ def test_confident_mistakes():
         probabilities[row, predicted] = p
     table = confidence.confident_mistakes(probabilities, torch.tensor([0, 9, 9, 9]), n=2)
     assert table["index"].tolist() == [2, 3]
-    assert list(table["predicted class"]) == ["Pullover", "Dress"]
-    assert list(table["true class"]) == ["Ankle boot", "Ankle boot"]
+    assert list(table["predicted class"]) == [PULLOVER, DRESS]
+    assert list(table["true class"]) == [BOOT, BOOT]
     assert table["probability"].tolist() == pytest.approx([0.99, 0.7])
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+from conftest import PUBLISHED_NAMES
 
 from fmnist_lib import data, synthetic
 from fmnist_lib.data import Split
@@ -146,6 +147,11 @@ def test_a_tilde_is_the_home_folder(project, data_folder, no_network, monkeypatc
     monkeypatch.setenv("FMNIST_DATA", "~/shared")
     assert data.load(validation=0).source == "zalando"
     assert list(project.iterdir()) == []
+
+
+@pytest.mark.published_names
+def test_the_names_are_those_that_were_published():
+    assert data.CLASS_NAMES == PUBLISHED_NAMES
 
 
 def test_an_empty_one_is_none(project, data_folder, no_network, monkeypatch):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from garments import BAG, COAT, SHIRT, T_SHIRT
 
 from fmnist_lib import evaluate
 from fmnist_lib.data import CLASS_NAMES, as_input
@@ -19,26 +20,27 @@ def matrix():
 
 def test_confusion_matrix(matrix):
     assert matrix.shape == (10, 10) and matrix.to_numpy().sum() == 6
-    assert matrix.loc["Shirt", "Coat"] == 1 and matrix.loc["Coat", "Shirt"] == 1
-    assert matrix.loc["Shirt", "Shirt"] == 2 and matrix.loc["Bag"].sum() == 0
+    assert matrix.loc[SHIRT, COAT] == 1 and matrix.loc[COAT, SHIRT] == 1
+    assert matrix.loc[SHIRT, SHIRT] == 2 and matrix.loc[BAG].sum() == 0
     assert list(matrix.index) == list(matrix.columns)
     assert (matrix.index.name, matrix.columns.name) == ("true class", "predicted class")
 
 
 def test_row_shares(matrix):
     shares = evaluate.row_shares(matrix)
-    assert shares.loc["Shirt", "Shirt"] == 0.5 and shares.loc["Coat", "Coat"] == 0.5
-    assert shares.loc["Shirt"].sum() == 1
+    assert shares.loc[SHIRT, SHIRT] == 0.5 and shares.loc[COAT, COAT] == 0.5
+    assert shares.loc[SHIRT].sum() == 1
 
 
 def test_per_class_report(matrix):
     report = evaluate.per_class_report(matrix)
-    shirt = report.loc["Shirt"]
+    shirt = report.loc[SHIRT]
     assert shirt["precision"] == pytest.approx(2 / 3) and shirt["recall"] == 1 / 2
     assert shirt["F1"] == pytest.approx(4 / 7)
     assert shirt["images"] == 4
-    assert report.loc["T-shirt/top", "precision"] == 0  # one prediction, wrong
-    assert report["precision"].isna()["Bag"]  # never predicted
+    assert report.loc[T_SHIRT, "precision"] == 0  # one prediction, wrong
+    assert report["precision"].isna()[BAG]  # never predicted
+    assert report.loc[T_SHIRT, "F1"] == 0 and report["F1"].isna()[BAG]
 
 
 def test_most_confused(matrix):
@@ -46,7 +48,7 @@ def test_most_confused(matrix):
     assert len(table) == 3 and (table["images"] == 1).all()
     assert (table["true class"] != table["predicted class"]).all()
     shares = table.set_index(["true class", "predicted class"])["share"]
-    assert shares["Shirt", "Coat"] == 0.25 and shares["Coat", "Shirt"] == 0.5
+    assert shares[SHIRT, COAT] == 0.25 and shares[COAT, SHIRT] == 0.5
 
 
 def test_predict(drawn):
@@ -70,5 +72,5 @@ def test_accuracy_is_the_share_that_is_right():
 
 def test_names_of():
     named = evaluate.names_of(LABELS)
-    assert list(named) == ["Shirt"] * 4 + ["Coat"] * 2
+    assert list(named) == [SHIRT] * 4 + [COAT] * 2
     assert tuple(named.categories) == CLASS_NAMES  # those that do not occur, too

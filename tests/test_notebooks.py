@@ -32,6 +32,7 @@ from fmnist_lib.lessons import game, play, torchrun
 from fmnist_lib.model import NETWORKS, Net
 from fmnist_lib.recipe import Recipe
 from fmnist_lib.sources import SOURCES
+from fmnist_lib.storage import csv
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = execute.notebooks()
@@ -449,6 +450,34 @@ def small_csv(monkeypatch, csv_root):
     """What the first cells of notebook 4 are given."""
     monkeypatch.setenv("FMNIST_DATA", str(csv_root))
     return {"data_source": "csv"}
+
+
+def test_classes_without_images_are_left_out(monkeypatch, tmp_path, drawn):
+    """Notebook 4 on a data set of three classes, with a network that knows ten."""
+    for name, split in zip(csv.FILES, drawn):
+        few = split[split.labels < 3]
+        csv.write(tmp_path / name, few.images, few.labels)
+    shutil.copy(checkpoints.shipped(), tmp_path / "checkpoint.pt")
+    monkeypatch.setenv("FMNIST_DATA", str(tmp_path))
+    given = {"data_source": "csv", "run_folder": str(tmp_path), "neighbour_images": 100}
+    cells = run_cells("04_confusion_matrix", "04-map", **given)
+    assert tuple(cells["report"].index) == data.CLASS_NAMES[:3]
+    assert set(cells["nearest"].tolist()) == {0, 1, 2}
+    shares = [int(share) for share in re.findall(r"(\d+)% by", cells["title"])]
+    assert len(shares) == 2 and min(shares) > 50  # by chance it would be 33
+
+
+def test_a_network_without_a_convolution_has_no_kernels():
+    (path,) = [path for path in NOTEBOOKS if path.stem == "03_train_sgd"]
+    (cell,) = [cell for cell in nbformat.read(path, as_version=4).cells if cell.id == "03-38"]
+    names = {"nn": torch.nn, "plots": Mock(), "best_net": torch.nn.Linear(784, 10)}
+    *body, last = ast.parse(cell.source).body
+    exec(ast.unparse(body), names)
+    assert eval(ast.unparse(last), names) == "It has no convolution."
+    names["best_net"] = Net()
+    exec(ast.unparse(body), names)
+    eval(ast.unparse(last), names)
+    names["plots"].small_maps.assert_called_once()
 
 
 def test_a_run_folder_that_is_none(monkeypatch, small_csv, tmp_path):

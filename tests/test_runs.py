@@ -88,6 +88,15 @@ def test_unreadable_metrics(tmp_path, content, message):
         runs.read(tmp_path)
 
 
+def test_a_result_of_the_course_is_restored_and_not_deleted(tmp_path, monkeypatch):
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(CourseError, match="is not JSON. Delete it and run again."):
+        runs.read(tmp_path)
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path)
+    with pytest.raises(CourseError, match="is not JSON. It comes with the course: restore it"):
+        runs.read(tmp_path)
+
+
 def test_all_runs_of_a_folder(tmp_path, drawn):
     for rate in (0.1, 0.01):
         for seed in (0, 1):

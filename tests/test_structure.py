@@ -8,8 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from conftest import PUBLISHED_NETWORKS
 
-from fmnist_lib import train
+from fmnist_lib import model, train
+from fmnist_lib.model import NETWORKS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fmnist_lib"
@@ -221,6 +223,10 @@ def test_what_a_student_reads_is_short():
         name: (PACKAGE / f"{name}.py").read_text(encoding="utf-8").count("\n")
         for name in READ_FIRST
     }
+    for name, network in NETWORKS.items():
+        if name not in PUBLISHED_NETWORKS and network.__module__ == model.__name__:
+            # Somebody has added it, see docs/adapt.md; 2 for the empty lines above it.
+            lines["model"] -= len(inspect.getsource(network).splitlines()) + 2
     assert sum(lines.values()) <= 600, f"{lines}: let what few need stand in a module of its own"
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from garments import BOOT, SANDAL, SHIRT, SNEAKER, TOPS
 
 from fmnist_lib import evaluate, synthetic
 from fmnist_lib.images import nearest_images
@@ -45,10 +46,9 @@ def test_averages_separate_the_classes_but_not_the_tops():
     accuracy = (nearest == test_labels).float().mean()
     assert 0.4 < accuracy < 0.95
     matrix = evaluate.confusion_matrix(test_labels, nearest)
-    tops = ["T-shirt/top", "Pullover", "Coat", "Shirt"]
-    shoes = ["Sandal", "Sneaker", "Ankle boot"]
-    assert matrix.loc["Shirt", tops].sum() - matrix.loc["Shirt", "Shirt"] > 20
-    assert matrix.loc[tops, shoes].to_numpy().sum() < 20
+    shoes = [SANDAL, SNEAKER, BOOT]
+    assert matrix.loc[SHIRT, TOPS].sum() - matrix.loc[SHIRT, SHIRT] > 20
+    assert matrix.loc[TOPS, shoes].to_numpy().sum() < 20
 
 
 @pytest.mark.parametrize("size", [-1, 2.5, "10", True])

@@ -105,15 +105,18 @@ def _show_image(ax, image: Tensor, title: str = "", **limits) -> None:
 
 
 def samples(split: Split, per_class: int = 12, title: str = "") -> Figure:
-    """One row of images for each class."""
+    """One row of images for each class that has some."""
     fig = CourseFigure(
         0.56 * per_class + 2, 7.2, title or f"The first {per_class} images of each class"
     )
-    rows = fig.subplots(len(CLASS_NAMES), 1)
-    for label, (ax, name) in enumerate(zip(rows, CLASS_NAMES, strict=True)):
+    labels = split.labels.unique().tolist()
+    rows = fig.subplots(len(labels), 1, squeeze=False)[:, 0]
+    for ax, label in zip(rows, labels, strict=True):
         images = split.images[split.labels == label][:per_class]
         _show_image(ax, np.hstack(list(images)))
-        ax.set_ylabel(f"{label}  {name}", rotation=0, ha="right", va="center", fontsize=9)
+        ax.set_ylabel(
+            f"{label}  {CLASS_NAMES[label]}", rotation=0, ha="right", va="center", fontsize=9
+        )
         sns.despine(ax=ax, left=True, bottom=True)
     return fig.describe("A grid of small grey images, a row for each class.")
 

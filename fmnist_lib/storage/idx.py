@@ -29,12 +29,13 @@ def read_part(root: Path, part: str) -> tuple[Tensor, Tensor]:
     if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
         raise CourseError(
             f"{paths[0]} holds {list(images.shape)} values and {paths[1]} {list(labels.shape)}. "
-            "Expected are N images of 28 × 28 and N labels. Delete both and run again."
+            "Expected are N images of 28 × 28 and N labels. Put two files there that belong to "
+            "each other."
         )
     check(
         labels,
         lambda _, label: f"{paths[1]} has a label {label}",
-        "Delete this file and run again.",
+        "Correct them in the file.",
     )
     return images, labels.long()
 
@@ -52,7 +53,7 @@ def read(path: str | Path) -> Tensor:
     """
 
     def wrong(problem: str) -> CourseError:
-        return CourseError(f"{path} {problem}. Delete it and copy or download it again.")
+        return CourseError(f"{path} {problem}. Copy or download it once more, over this one.")
 
     with reading(path):
         stored = open(path, "rb")

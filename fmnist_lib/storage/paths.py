@@ -57,6 +57,16 @@ def _mode(path: Path) -> int:
             return 0
 
 
+def remedy(path: str | Path, otherwise: str) -> str:
+    """What to do about a file that is not as it should be: `otherwise`, if the user made it.
+
+    One that comes with the course is restored, never deleted.
+    """
+    if PACKAGE in Path(path).resolve().parents:
+        return "It comes with the course: restore it with git, or install the course again."
+    return otherwise
+
+
 def find(path: str | Path) -> Path:
     """A file that somebody names: from the current folder, the work folder, or the package.
 

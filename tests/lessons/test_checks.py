@@ -12,11 +12,14 @@ from unittest.mock import MagicMock
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from answers import Answers
 
 from fmnist_lib.course.execute import notebooks
 from fmnist_lib.course.solutions import without_solution
+from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.lessons import quiz
 
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in notebooks()}
@@ -31,11 +34,23 @@ CHECKS = {
 }
 
 
-ANSWERS = {
-    name: given
+class AllAnswers(dict):
+    """Answers by the name of the check; a new exercise without any is told where they go."""
+
+    def __missing__(self, name):
+        pytest.fail(
+            f"The tests have no answers to the exercise {name!r}. Add right and wrong ones to "
+            f"tests/lessons/answers/{CHECKS[name].__module__.rpartition('.')[2]}.py, in the form "
+            "of the others there.",
+            pytrace=False,
+        )
+
+
+ANSWERS = AllAnswers(
+    (name, given)
     for stem in NOTEBOOKS
     for name, given in importlib.import_module(f"answers.{stem[3:]}").ANSWERS.items()
-}
+)
 
 
 def cells(*tags):
@@ -137,8 +152,12 @@ def test_a_wrong_answer_gets_the_hint_for_its_mistake(name, answer, capsys):
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_there_are_enough_answers(name):
-    assert len(ANSWERS[name].right) >= 6 and len(ANSWERS[name].wrong) >= 8
-    assert len({hint for _, hint in ANSWERS[name].wrong}) >= 3
+    right, wrong = ANSWERS[name].right, ANSWERS[name].wrong
+    hints = {hint for _, hint in wrong}
+    assert len(right) >= 6 and len(wrong) >= 8 and len(hints) >= 3, (
+        f"The exercise {name!r} has {len(right)} right answers, {len(wrong)} wrong ones and "
+        f"{len(hints)} different hints in the tests. Give 6, 8 and 3 or more."
+    )
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
@@ -156,6 +175,35 @@ def test_a_stronger_hint_on_request(name, capsys):
 
 def test_this_file_is_about_every_check():
     assert set(ANSWERS) == set(CHECKS)
+
+
+def test_an_exercise_without_answers_is_told_where_they_go(monkeypatch):
+    monkeypatch.delitem(ANSWERS, "mirror")
+    with pytest.raises(pytest.fail.Exception, match="no answers to the exercise 'mirror'") as said:
+        test_there_are_enough_answers("mirror")
+    assert "tests/lessons/answers/explore_data.py" in str(said.value)
+    monkeypatch.setitem(ANSWERS, "mirror", Answers(right=[1], wrong=[]))
+    with pytest.raises(AssertionError, match="has 1 right answers, 0 wrong ones"):
+        test_there_are_enough_answers("mirror")
+
+
+# ------------------------------------------------------------------- with data of somebody's own
+
+
+def test_a_network_without_mistakes_confuses_no_pair():
+    names = list(CLASS_NAMES)
+    perfect = pd.DataFrame(np.diag([5, 4, 3] + [0] * 7), names, names)
+    verdict = CHECKS["confused_pair"]((names[0], names[1]), perfect)
+    assert verdict.kind == "not yet" and "confuses no two classes" in verdict.reason
+
+
+def test_a_threshold_from_a_few_images():
+    """Of 13 images, no threshold leaves exactly 80 %."""
+    few = (3 * torch.randn(13, 10, generator=torch.Generator().manual_seed(0))).softmax(1)
+    confidence = few.max(dim=1).values
+    check = CHECKS["threshold_for_coverage"]
+    assert check(confidence.quantile(0.2).item(), few, few).kind == "right"
+    assert check(confidence.quantile(0.4).item(), few, few).kind == "not yet"
 
 
 # --------------------------------------------------------------------- nothing else is touched

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import PUBLISHED_NETWORKS
 from torch import nn
 
 from fmnist_lib import evaluate
@@ -11,7 +12,7 @@ from fmnist_lib.lessons import features, saliency
 from fmnist_lib.model import NETWORKS, Net
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", PUBLISHED_NETWORKS)
 def test_the_features_are_what_the_last_layer_is_given(name, drawn):
     network, images = NETWORKS[name]().eval(), drawn[1].images[:7]
     found = features.of_last_layer(network, images)

@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from garments import BAG, TROUSER
 from photos import TEN, UPRIGHT, garment, saved
 from PIL import Image, ImageDraw
 
@@ -46,10 +47,10 @@ def test_ten_kinds_of_photos_and_what_the_network_says(name):
     assert (high < wide) == (name == "lying") and steps["trimmed"].any(axis=0)[[0, -1]].all()
     net, _ = checkpoints.load_model(checkpoints.shipped())
     said = CLASS_NAMES[predict(net, photo.as_image(steps))[0].argmax()]
-    assert said == ("Bag" if name == "lying" else "Trouser")
+    assert said == (BAG if name == "lying" else TROUSER)
     if name == "lying":  # which a button mends
         upright = photo.as_image(photo.prepare(photo.edited(opened, turns=1)))
-        assert CLASS_NAMES[predict(net, upright)[0].argmax()] == "Trouser"
+        assert CLASS_NAMES[predict(net, upright)[0].argmax()] == TROUSER
 
 
 def test_a_photo_is_reduced_before_work():

@@ -223,7 +223,8 @@ def class_name(answer) -> str:
         expect(label in range(10), f"Give a name out of CLASS_NAMES, not {kind(answer)}")
         return CLASS_NAMES[int(label)]
     found = meant(answer, CLASS_NAMES)
-    expect(len(found) == 1, f"{answer!r} is no name of CLASS_NAMES, which begin: T-shirt/top, …")
+    begin = f"which begin: {CLASS_NAMES[0]}, …"
+    expect(len(found) == 1, f"{answer!r} is no name of CLASS_NAMES, {begin}")
     return found[0]
 
 

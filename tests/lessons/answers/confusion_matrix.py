@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from garments import BAG, BOOT, COAT, DRESS, PULLOVER, SANDAL, SHIRT, SNEAKER, T_SHIRT, TROUSER
 
 from answers import Answers
 from fmnist_lib import evaluate
@@ -19,11 +20,11 @@ Scores = namedtuple("Scores", "precision recall")
 MATRIX = pd.DataFrame(np.diag([90] * 10), CLASS_NAMES, CLASS_NAMES).rename_axis(
     index="true class", columns="predicted class"
 )
-MATRIX.loc["Shirt", "Coat"], MATRIX.loc["Coat", "Shirt"] = 60, 50  # most in both directions
-MATRIX.loc["Pullover", "Dress"], MATRIX.loc["Dress", "Pullover"] = 80, 2  # most in one
-MATRIX.loc["Bag", "Sandal":"Sneaker"] = 45  # found least, with Trouser
-MATRIX.loc["Trouser", "Sandal":"Sneaker"] = 44
-ROW = pd.Series({"true class": "Coat", "predicted class": "Shirt", "images": 110, "share": 0.6})
+MATRIX.loc[SHIRT, COAT], MATRIX.loc[COAT, SHIRT] = 60, 50  # most in both directions
+MATRIX.loc[PULLOVER, DRESS], MATRIX.loc[DRESS, PULLOVER] = 80, 2  # most in one
+MATRIX.loc[BAG, SANDAL:SNEAKER] = 45  # found least, with Trouser
+MATRIX.loc[TROUSER, SANDAL:SNEAKER] = 44
+ROW = pd.Series({"true class": COAT, "predicted class": SHIRT, "images": 110, "share": 0.6})
 
 PROBABILITIES = (3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))).softmax(1)
 CONFIDENCE = PROBABILITIES.max(dim=1).values
@@ -208,40 +209,40 @@ ANSWERS = {
         given=(MATRIX,),
         names={"matrix": MATRIX},
         right=[
-            ("Shirt", "Coat"),
-            ["coat", " SHIRT"],
-            {"Coat", "Shirt"},
-            frozenset({"Coat", "Shirt"}),
+            (SHIRT, COAT),
+            [COAT.lower(), f" {SHIRT.upper()}"],
+            {COAT, SHIRT},
+            frozenset({COAT, SHIRT}),
             (4, 6),
             torch.tensor([6, 4]),
-            np.array(["Coat", "Shirt"]),
-            pd.Index(["Coat", "Shirt"]),
-            pd.Series(["Coat", "Shirt"]),
-            "Shirt and Coat",
-            "coat, shirt",
-            "Shirt ↔ Coat",
-            "shirt/coat",
-            [("Coat", "Shirt")],
-            {"Shirt": "Coat"},
+            np.array([COAT, SHIRT]),
+            pd.Index([COAT, SHIRT]),
+            pd.Series([COAT, SHIRT]),
+            f"{SHIRT} and {COAT}",
+            f"{COAT}, {SHIRT}".lower(),
+            f"{SHIRT} ↔ {COAT}",
+            f"{SHIRT}/{COAT}".lower(),
+            [(COAT, SHIRT)],
+            {SHIRT: COAT},
             ROW,
             ROW.to_frame().T,
-            {"true class": "Coat", "predicted class": "Shirt"},
+            {"true class": COAT, "predicted class": SHIRT},
             pd.Categorical.from_codes([4, 6], CLASS_NAMES),
         ],
         wrong=[
-            (("Pullover", "Dress"), "in one direction"),
-            ("dress and pullover", "in one direction"),
-            ("T-shirt/top - Ankle boot", "These have 0 confusions"),
-            (("Trouser", "Trouser"), "The diagonal"),
-            (("Bag", "Trouser"), "found least"),
-            (("Bag", "Sandal"), "These have 45 confusions"),
-            (("Dress", "Ankle boot"), "These have 0 confusions"),
-            (("Shirt", "T-shirt/top"), "These have 0 confusions"),
-            ("Shirt", "names of two classes"),
-            (("Shirt", "Coat", "Bag"), "names of two classes"),
+            ((PULLOVER, DRESS), "in one direction"),
+            (f"{DRESS} and {PULLOVER}".lower(), "in one direction"),
+            (f"{T_SHIRT} - {BOOT}", "These have 0 confusions"),
+            ((TROUSER, TROUSER), "The diagonal"),
+            ((BAG, TROUSER), "found least"),
+            ((BAG, SANDAL), "These have 45 confusions"),
+            ((DRESS, BOOT), "These have 0 confusions"),
+            ((SHIRT, T_SHIRT), "These have 0 confusions"),
+            (SHIRT, "names of two classes"),
+            ((SHIRT, COAT, BAG), "names of two classes"),
             (110, "names of two classes"),
-            (("Shirt", "Jacket"), "is no name"),
-            (("Shirt", 12), "Give a name"),
+            ((SHIRT, "Jacket"), "is no name"),
+            ((SHIRT, 12), "Give a name"),
             (MATRIX, "names of two classes"),
         ],
         same={

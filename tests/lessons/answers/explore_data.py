@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from garments import BAG, BOOT, COAT, SHIRT, T_SHIRT
 
 from answers import Answers, numbers
 from fmnist_lib.data import Split
@@ -56,17 +57,20 @@ ANSWERS = {
     "brightest_class": Answers(
         given=(SPLIT,),
         names=vars(SPLIT) | {"data": SimpleNamespace(train=SPLIT)},
-        right=["Ankle boot", "ankle boot", " Ankleboot ", "ANKLE-BOOT", "Ankle", 9, np.int64(9)],
+        right=[
+            BOOT, BOOT.lower(), f" {BOOT.replace(' ', '')} ", BOOT.upper().replace(" ", "-"),
+            BOOT[:5], 9, np.int64(9),
+        ],
         wrong=[
-            ("T-shirt/top", "the smallest"),
-            ("t-shirt", "the smallest"),
+            (T_SHIRT, "the smallest"),
+            (T_SHIRT.lower(), "the smallest"),
             (0, "the smallest"),
-            ("Shirt", "another class"),
+            (SHIRT, "another class"),
             (torch.tensor(8), "another class"),
-            ("boot", "is no name"),
+            ("Jacket", "is no name"),
             ("S", "is no name"),
             (10, "Give a name"),
-            (["Bag", "Coat"], "Give a name"),
+            ([BAG, COAT], "Give a name"),
             ("", "is no name"),
         ],
         same={

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from garments import BAG, COAT
 from playing import assert_figure_stays, widgets_of
 
 from fmnist_lib import evaluate
@@ -109,10 +110,10 @@ def test_no_percentage_rounds_to_nothing_or_to_all(part, whole, text):
 @pytest.mark.parametrize(
     "images, title",
     [
-        (0, "Bag called Coat: no image."),
-        (1, "Bag called Coat: 1 image."),
-        (12, "Bag called Coat: 12 images."),
-        (1300, "Bag called Coat: 1,300 images, of which the 12 surest are shown."),
+        (0, f"{BAG} called {COAT}: no image."),
+        (1, f"{BAG} called {COAT}: 1 image."),
+        (12, f"{BAG} called {COAT}: 12 images."),
+        (1300, f"{BAG} called {COAT}: 1,300 images, of which the 12 surest are shown."),
     ],
 )
 def test_the_title_counts(images, title):

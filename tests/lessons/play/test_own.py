@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from garments import BAG, TROUSER
 from photos import UPRIGHT, garment, saved
 from PIL import Image, ImageDraw
 from playing import assert_figure_stays, widgets_of
@@ -67,7 +68,8 @@ def pictures(answer):
 def test_a_photo_goes_through_the_steps(asked):
     answer = asked(UPRIGHT["turned, with EXIF"])
     assert answer["kept"] and answer["preview"].startswith("data:image/png")
-    assert re.fullmatch(r"Trouser \d+\.\d%, \S+ \d+\.\d%, .+ \d+\.\d%", answer["said"])
+    first = re.escape(TROUSER)
+    assert re.fullmatch(rf"{first} \d+\.\d%, .+ \d+\.\d%, .+ \d+\.\d%", answer["said"])
     assert captions(answer) == [
         "photo", "grey", "inverted: the garment is brighter now", "background 0, trimmed",
         "28 × 28, what the network gets",
@@ -210,10 +212,11 @@ def test_what_is_kept_goes_into_files_and_the_gallery(own, asked, folder, drawn,
     assert tell(own, what="take back") == ""
     asked(UPRIGHT["dark on light"])
     shown = tell(own, what="keep", label=1)
-    assert "<b>1 of 1 of your images were recognised.</b>" in shown and "Trouser<br>right" in shown
+    assert "<b>1 of 1 of your images were recognised.</b>" in shown
+    assert f"{TROUSER}<br>right" in shown
     assert tell(own, what="keep", label=1) == shown  # each answer once
     asked(UPRIGHT["dark on light"])
-    assert "Bag<br>said Trouser" in tell(own, what="keep", label=8)
+    assert f"{BAG}<br>said {TROUSER}" in tell(own, what="keep", label=8)
     image = photo.as_image(photo.prepare(photo.open_photo(UPRIGHT["dark on light"])))
     kept = own_images.load(folder)
     assert kept.images[0].equal(image[0]) and kept.labels.tolist() == [1, 8]

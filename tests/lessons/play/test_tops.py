@@ -1,6 +1,7 @@
 """The game of the twenty tops, without a browser."""
 
 import pytest
+from garments import SHIRT, TOPS
 from playing import assert_figure_stays, widgets_of
 
 from fmnist_lib.lessons import game, play
@@ -16,12 +17,7 @@ def test_every_click_labels_a_top_and_is_kept(tops, drawn, tmp_path):
     *answers, undo, again = widgets_of(tops.widget, "Button")
     progress, shown = widgets_of(tops.widget, "Shown")
     path, positions = tmp_path / "own.csv", game.choose(drawn[1])
-    assert [button.description for button in answers] == [
-        "T-shirt/top",
-        "Pullover",
-        "Coat",
-        "Shirt",
-    ]
+    assert [button.description for button in answers] == TOPS
     assert "1 of 20" in progress.value and undo.disabled and again.disabled
     for number in range(20):
         assert picture(drawn[1].images[positions[number]], "").split("src=")[1].split()[0] in (
@@ -42,7 +38,7 @@ def test_every_click_labels_a_top_and_is_kept(tops, drawn, tmp_path):
 def test_a_click_does_not_overwrite_what_was_typed_meanwhile(tops, drawn, tmp_path):
     first, *_ = widgets_of(tops.widget, "Button")
     first.click()
-    game.keep(tmp_path / "own.csv", drawn[1], "SSSS" * 5)
+    game.keep(tmp_path / "own.csv", drawn[1], SHIRT[0] * 20)
     first.click()
     assert game.read(tmp_path / "own.csv", drawn[1])["yours"].tolist() == [6] * 20
     assert "All 20 are labelled" in widgets_of(tops.widget, "Shown")[0].value
