@@ -134,7 +134,8 @@ def project(tmp_path, monkeypatch):
     folder = tmp_path / "project"
     (tmp_path / "home").mkdir()
     folder.mkdir()
-    monkeypatch.setattr(paths, "work_folder", lambda: folder)
+    for each in ("work_folder", "course"):
+        monkeypatch.setattr(paths, each, lambda: folder)
     monkeypatch.chdir(folder)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
