@@ -333,6 +333,12 @@ def test_every_network_can_be_drawn_and_stays_as_it_is(name, training):
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
+def test_samples_of_the_classes_that_have_some(drawn):
+    few = drawn[0][(drawn[0].labels == 1) | (drawn[0].labels == 4)]
+    rows = plots.samples(few, per_class=3).axes
+    assert [ax.get_ylabel() for ax in rows] == [f"1  {CLASS_NAMES[1]}", f"4  {CLASS_NAMES[4]}"]
+
+
 def test_a_network_of_other_parts_can_be_drawn():
     layers = [
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(), nn.Flatten(),
