@@ -8,6 +8,7 @@ solutions pasted in, so every check has to pass there.
 import gzip
 import hashlib
 import http.server
+import json
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ import struct
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,6 +140,22 @@ def pytest_collectstart(collector):
     # A warning of a library is no difference in what the cell computed.
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("stderr", "text/html")
+
+
+def answering(runtime: Path, seconds: float = 120) -> dict:
+    """What a Jupyter server writes about itself into this folder, once that is whole and it answers.
+
+    It writes before it listens.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for file in runtime.glob("jpserver-*.json"):
+            with suppress(ValueError, OSError):  # half of it is there; nobody answers
+                said = json.loads(file.read_text())
+                socket.create_connection(("127.0.0.1", said["port"]), timeout=5).close()
+                return said
+        time.sleep(0.2)
+    pytest.fail(f"No server answers within {seconds:g} seconds.")
 
 
 def open_browser():

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import nbformat
 import numpy as np
 import pytest
-from conftest import COPIES, ROOT, open_browser
+from conftest import COPIES, ROOT, answering, open_browser
 from garments import BAG, COAT, DRESS, SHIRT, T_SHIRT, TOPS, TROUSER
 from papermill.parameterize import parameterize_notebook
 from photos import UPRIGHT, garment, saved
@@ -63,12 +63,7 @@ def lab(tmp_path_factory):
     with open(home / "log.txt", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        for _ in range(120):
-            found = list((home / "runtime").glob("jpserver-*.json"))
-            if found:
-                break
-            time.sleep(0.5)
-        said = json.loads(found[0].read_text())
+        said = answering(home / "runtime")
         yield f"{said['url']}lab/tree/{{}}?token={said['token']}&reset"
     finally:
         server.terminate()

@@ -570,7 +570,10 @@ def test_links_lead_somewhere(notebook):
         check_link(link, notebook.path.parent)
 
 
-@pytest.mark.parametrize("name", ["README.md", "notebooks/README.md", "data/README.md"])
+PAGES = [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", ["README.md", "notebooks/README.md", "data/README.md", *PAGES])
 def test_links_of_the_other_texts_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)]+)\)", text):

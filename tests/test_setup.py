@@ -1,12 +1,10 @@
 """The files that install the course agree with each other."""
 
 import contextlib
-import json
 import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import answering
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -91,7 +90,7 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
         env=os.environ | {"JUPYTER_RUNTIME_DIR": str(runtime)}, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        said = announced(runtime)
+        said = answering(runtime)
         assert len(said["token"]) >= 40 and not said["password"]
         for token, status in (("", 403), (said["token"], 200)):
             assert get(f"{said['url']}api/contents?token={token}") == status
@@ -107,17 +106,6 @@ def test_make_lab_keeps_its_token_and_listens_on_loopback_only(tmp_path):
     finally:
         server.terminate()
         server.wait(20)
-
-
-def announced(runtime):
-    """What a server writes about itself, once it is whole."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for file in runtime.glob("jpserver-*.json"):
-            with contextlib.suppress(json.JSONDecodeError):  # half of it is there
-                return json.loads(file.read_text())
-        time.sleep(0.2)
-    pytest.fail("no server within a minute")
 
 
 def get(url):
