@@ -143,7 +143,7 @@ def pytest_collectstart(collector):
 
 
 def answering(runtime: Path, seconds: float = 120) -> dict:
-    """What a Jupyter server writes about itself into this folder, once that is whole and it answers.
+    """What a Jupyter server writes about itself into this folder, once it is whole and answers.
 
     It writes before it listens.
     """
