@@ -149,7 +149,10 @@ def wheels(folder, options) -> None:
 @fmnist.command()
 @click.argument("photos", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="that gets the data set")
-@click.option("--seed", default=0, show_default=True, help="chooses the photos for the test")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32), default=0, show_default=True,
+    help="chooses the photos for the test",
+)  # fmt: skip
 def dataset(photos, out, seed) -> None:
     """Make a data set of PHOTOS, a folder with one folder of photos for each class."""
     from fmnist_lib.course import dataset

@@ -5,8 +5,12 @@ background), and the table `images.csv` with a row for each: the file, the class
 student says, the answer with its probability, and which network gave it.
 """
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pandas as pd
 import torch
@@ -30,31 +34,62 @@ def keep(
 
     image: uint8 [28, 28]. label: what it is. probabilities: float [10], what the network said.
     network: how to name it. folder: counted from the work folder when it is relative. Raises
-    CourseError as `read` does, when the label is none, or a file can't be written.
+    CourseError as `read` and `require_answer` do, when the label is none, or a file can't be
+    written.
     """
-    table = read(folder)
-    if label not in range(len(CLASS_NAMES)):
+    require_answer(probabilities)
+    if type(label) is not int or label not in range(len(CLASS_NAMES)):
         raise CourseError(f"{label!r} is no label. Give a number from 0 to {len(CLASS_NAMES) - 1}.")
     place = paths.in_work_folder(folder)
-    number = 1 + max((int(Path(name).stem) for name in table["file"]), default=0)
-    path = place / f"{number:03}.png"
-    answer = int(probabilities.argmax())
-    probability = float(probabilities[answer])
-    with atomic.replacing(path) as scratch:
-        Image.fromarray(image.numpy()).save(scratch, "PNG")
-    row = [path.name, CLASS_NAMES[label], CLASS_NAMES[answer], probability, network]
-    _write(place, [*table.values.tolist(), row])
+    with _alone(place):
+        table = read(folder)
+        # Also of images that the table has lost: none is overwritten.
+        taken = {*table["file"], *(each.name for each in place.glob("*.png"))}
+        number = 1 + max((int(Path(each).stem) for each in taken if _is_numbered(each)), default=0)
+        path = place / f"{number:03}.png"
+        answer = int(probabilities.argmax())
+        probability = float(probabilities[answer])
+        row = [path.name, CLASS_NAMES[label], CLASS_NAMES[answer], probability, network]
+        with atomic.replacing(path) as scratch:
+            Image.fromarray(image.numpy()).save(scratch, "PNG")
+        try:
+            _write(place, [*table.values.tolist(), row])
+        except Exception:
+            atomic.remove(path)  # an image without its row
+            raise
     return path
+
+
+def require_answer(probabilities: Tensor) -> None:
+    """CourseError unless these are finite numbers, one for each class."""
+    if probabilities.shape != (len(CLASS_NAMES),) or not probabilities.isfinite().all():
+        raise CourseError(
+            f"The network's answer should be {len(CLASS_NAMES)} probabilities, and is "
+            f"{probabilities.tolist()!s:.60}. Look at its last layer, and at its weights."
+        )
 
 
 def take_back(folder: str | Path = FOLDER) -> None:
     """Remove the image that was kept last, if there is one; raises as `keep` does."""
-    table = read(folder)
-    if not len(table):
+    if not len(read(folder)):
         return
     place = paths.in_work_folder(folder)
-    _write(place, table.values.tolist()[:-1])  # first: a row without its image would be a fault
-    atomic.remove(place / table["file"].iloc[-1])
+    with _alone(place):
+        table = read(folder)
+        _write(place, table.values.tolist()[:-1])  # first: a row without its image would be a fault
+        for name in table["file"].tail(1):
+            atomic.remove(place / name)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """While nobody else changes the folder, such as another notebook; it is made if need be."""
+    lock = filelock.FileLock(atomic.make_folder(place) / ".lock")
+    atomic.take(lock, place, f"Another notebook writes into {place}. Try again.", seconds=10)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(place: Path, rows: list[list]) -> None:
@@ -75,22 +110,29 @@ def read(folder: str | Path = FOLDER) -> pd.DataFrame:
     remedy = "Correct it, or move the folder away and keep your images again."
     try:
         with atomic.reading(path):
-            table = pd.read_csv(path, dtype={"file": str, "network": str}, keep_default_na=False)
+            texts = dict.fromkeys((*COLUMNS[:3], COLUMNS[4]), str)  # a class may be named "1"
+            table = pd.read_csv(path, dtype=texts, keep_default_na=False)
     except ValueError as error:  # also what pandas and decoding raise
         reason = str(error).partition("\n")[0]
         raise CourseError(f"{path} is no table of images ({reason}). {remedy}") from error
-    if list(table.columns) != COLUMNS or len(table) and table["probability"].dtype.kind not in "if":
+    if list(table.columns) != COLUMNS or len(table) and not _are_shares(table["probability"]):
         raise CourseError(
             f"{path} is no table of images: it should have the columns {', '.join(COLUMNS)}, with "
             f"a number as probability. {remedy}"
         )
     for column in ("class", "answer"):
-        if strange := sorted({*map(str, table[column])} - {*CLASS_NAMES}):
+        if strange := sorted({*table[column]} - {*CLASS_NAMES}):
             raise CourseError(f"{path} has {strange[0]!r} as {column}, which is none. {remedy}")
     names = [name for name in table["file"] if not _is_numbered(name)]
     if names:
         raise CourseError(f"{path} names the file {names[0]!r}, not one such as 001.png. {remedy}")
+    if twice := table["file"][table["file"].duplicated()].tolist():
+        raise CourseError(f"{path} names the file {twice[0]!r} twice. {remedy}")
     return table
+
+
+def _are_shares(column: pd.Series) -> bool:
+    return column.dtype.kind in "if" and bool(column.between(0, 1).all())
 
 
 def _is_numbered(name: str) -> bool:
@@ -114,14 +156,18 @@ def load(folder: str | Path = FOLDER) -> Split:
 
 def _image(path: Path) -> np.ndarray:
     """uint8 [28, 28]"""
+    remedy = f"Take its row out of {TABLE}, or put the image back."
+    if not paths.is_file(path):
+        raise CourseError(f"{path} is missing. {remedy}")
+    with atomic.reading(path):
+        content = path.read_bytes()
     try:
-        with atomic.reading(path), Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"))
-    except CourseError:
-        raise
+        with Image.open(io.BytesIO(content)) as image:
+            deep, pixels = image.mode[0] in "IF", np.asarray(image.convert("L"))
     except Exception as error:  # each format has its own
-        raise CourseError(f"{path} is no image ({error}). Take its row out of {TABLE}.") from error
-    if pixels.shape != (SIDE, SIDE):
+        raise CourseError(f"{path} is no image ({error}). {remedy}") from error
+    if deep or pixels.shape != (SIDE, SIDE):
         size = " × ".join(map(str, reversed(pixels.shape)))
-        raise CourseError(f"{path} has {size} pixels, and should have {SIDE} × {SIDE}.")
+        found = "more than 8 bits a pixel" if deep else f"{size} pixels"
+        raise CourseError(f"{path} has {found}, and should have {SIDE} × {SIDE} pixels of 8 bits.")
     return pixels

@@ -6,6 +6,7 @@ pixels, centred. A photo differs from a shop's all the same; take an answer with
 """
 
 import io
+import math
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
@@ -89,9 +90,8 @@ def edited(photo: Image.Image, turns: int = 0, crop: Sequence[float] = (0, 0, 1,
     """
     turned = photo.transpose(QUARTERS[turns % 4]) if turns % 4 else photo
     width, height = turned.size
-    left, upper, right, lower = (
-        round(share * side) for share, side in zip(crop, (width, height, width, height))
-    )
+    edges = [share * side for share, side in zip(crop, (width, height, width, height))]
+    left, upper, right, lower = map(round, edges) if all(map(math.isfinite, edges)) else (0,) * 4
     if not (0 <= left < right <= width and 0 <= upper < lower <= height):
         raise CourseError("What is cut out of the photo has no pixel. Mark a larger part of it.")
     return turned.crop((left, upper, right, lower))

@@ -112,16 +112,16 @@ def make_folder(path: str | Path) -> Path:
     return Path(path)
 
 
-def take(lock: "BaseFileLock", folder: Path, busy: str) -> None:
-    """Take the lock of a folder at once; CourseError, with the text `busy`, when another has it.
+def take(lock: "BaseFileLock", folder: Path, busy: str, seconds: float = 0) -> None:
+    """Take the lock of a folder; CourseError, with the text `busy`, when another has it.
 
-    The system lets go of it when its process dies.
+    seconds: to wait for it. The system lets go of it when its process dies.
     """
     import filelock  # not above: `fmnist doctor` imports this module where no package is installed
 
     with writing(folder):
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except filelock.Timeout as error:
             raise CourseError(busy) from error
         except OSError as error:

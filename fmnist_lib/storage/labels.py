@@ -1,5 +1,6 @@
 """What a label may be, whatever kind of file it comes from, and the names of the classes."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def class_names(root: Path, default: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the ten classes in the file `CLASSES` under `root`, or the default without it.
 
     A data set of fewer classes has names for the others, too, as networks have ten outputs: "(3)".
-    Raises CourseError when the file can't be read, or has no names, too many, or one twice.
+    A name stands on a line of its own, that of label 0 first. Raises CourseError when the file
+    can't be read, and as `names_of_ten` does.
     """
     path = root / CLASSES
     if not is_file(path):
@@ -27,15 +29,35 @@ def class_names(root: Path, default: tuple[str, ...]) -> tuple[str, ...]:
             text = path.read_text(encoding="utf-8-sig")
     except ValueError as error:
         raise CourseError(f"{path} is no text in UTF-8. Save it as such.") from error
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    twice = [name for name in names if names.count(name) > 1]
-    if not 1 <= len(names) <= MOST_CLASSES or twice:
-        found = f"has {twice[0]!r} twice" if twice else f"has {len(names)} names"
-        raise CourseError(
-            f"{path} {found}. It should have the name of each class on a line of its own, that of "
-            f"label 0 first, and no more than {MOST_CLASSES}. Correct it, or delete it."
-        )
-    return (*names, *(f"({label})" for label in range(len(names), MOST_CLASSES)))
+    lines = [line.strip() for line in text.split("\n")]
+    return names_of_ten([line for line in lines if line], str(path))
+
+
+def names_of_ten(given: list[str], where: str) -> tuple[str, ...]:
+    """The names of ten classes from those of the first of them.
+
+    where: they come from, for a message. Raises CourseError when there is none or more than ten,
+    one twice, or one that can't be printed on a line or in a figure.
+    """
+    names = [unicodedata.normalize("NFC", name) for name in given]
+    whole = (*names, *(f"({label})" for label in range(len(names), MOST_CLASSES)))
+    same = [name.casefold() for name in whole]
+    twice = [name for name in names if same.count(name.casefold()) > 1]
+    strange = [
+        name for name in names if not name.isprintable() or name != name.strip() or "$" in name
+    ]
+    if not 1 <= len(names) <= MOST_CLASSES:
+        found = f"has {len(names)} names"
+    elif twice:
+        found = f"has {twice[0]!r} twice"
+    elif strange:
+        found = f"has the name {strange[0]!r}, with a character that can't stand in one"
+    else:
+        return whole
+    raise CourseError(
+        f"{where} {found}. It should have a name for each class, no more than {MOST_CLASSES}, in "
+        "letters, digits and signs, without $. Correct it."
+    )
 
 
 def check(labels: Tensor, found: Callable[[int, int], str], remedy: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -138,3 +139,62 @@ def test_names_that_are_none(tmp_path, content, problem):
     (tmp_path / "class_names.txt").write_bytes(content)
     with pytest.raises(CourseError, match=problem):
         class_names(tmp_path, data.CLASS_NAMES)
+
+
+@pytest.mark.parametrize("name", ["a$b$", "a\tb", "a\x0cb", "(3)", "é\u0301\u200b"])
+def test_names_that_can_not_be_shown(tmp_path, name):
+    (tmp_path / "class_names.txt").write_text(f"x\n{name}\n", encoding="utf-8")
+    with pytest.raises(CourseError, match="twice|can't stand in one"):
+        class_names(tmp_path, data.CLASS_NAMES)
+
+
+def test_folders_whose_names_are_none_or_the_same(photos, tmp_path):
+    for one, other in (("hat", "hat "), ("Hat", "hat"), ("caf\u00e9", "cafe\u0301"), ("a\nb", "c")):
+        folder = tmp_path / f"photos of {one!r}"
+        for name, source in ((one, "cup"), (other, "ring")):
+            shutil.copytree(photos / source, folder / name)
+        if len(list(folder.iterdir())) < 2:
+            continue  # a system for which they are one folder
+        with pytest.raises(CourseError, match="twice|can't stand in one"):
+            dataset.make(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_is_there_is_not_overwritten(photos, tmp_path):
+    for name in ("fashion-mnist_train.csv", "class_names.txt", "FashionMNIST"):
+        out = tmp_path / name.partition(".")[0]
+        out.mkdir()
+        (out / name).write_text("mine")
+        with pytest.raises(CourseError, match=f"has data already: {name}. Give another --out"):
+            dataset.make(photos, out)
+        assert [each.read_text() for each in out.iterdir()] == ["mine"]
+    with pytest.raises(CourseError, match="is in the folder of the photos"):
+        dataset.make(photos, photos / "out")
+
+
+def test_each_class_is_in_the_test_set(tmp_path):
+    folder = photos_of(tmp_path / "photos", 7)
+    for number in (5, 6):
+        (folder / "ring" / f"{number}.jpg").unlink()
+    for seed in range(3):
+        out = dataset.make(folder, tmp_path / f"{seed}", seed)[0]
+        assert csv.read(out / csv.FILES[1])[1].tolist() == [0, 1, 2]
+
+
+def test_photos_of_other_kinds_are_named_and_hidden_files_are_none(tmp_path, capsys):
+    folder = photos_of(tmp_path / "photos", 6)
+    (folder / "cup" / "phone.HEIC").write_bytes(b"\0" * 9)
+    (folder / "cup" / ".thumbs").mkdir()
+    (folder / "cup" / ".thumbs" / "0.jpg").write_bytes(b"")
+    (folder / "__MACOSX").mkdir()
+    assert cli.main(["dataset", str(folder), "--out", str(tmp_path / "out")]) == 0
+    left = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out")]
+    assert len(left) == 1 and "phone.HEIC is of a kind that is not read here" in left[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_what_is_no_file_does_not_hang(tmp_path):
+    folder = photos_of(tmp_path / "photos", 6)
+    os.mkfifo(folder / "cup" / "9.png")
+    _, left = dataset.make(folder, tmp_path / "out")
+    assert len(left) == 1 and "9.png is no file" in left[0]

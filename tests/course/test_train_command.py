@@ -62,7 +62,7 @@ def test_a_training_writes_its_result_and_goes_on(quick, tmp_path, capsys):
         (["--momentum", "2"], "momentum=2.0 is not at least 0 and below 1"),
         (["--network", "LeNet5"], "There is no network 'LeNet5'. Known are: Net, "),
         (["--data-source", "mnist"], "source='mnist' is unknown"),
-        (["--train-images", "601"], "--train-images 601 is more than there are for training: 600."),
+        (["--train-images", "5135"], "5,135 is more than there are for training: 5,134."),
         (["--batch-size", "501"], "batch_size=501 is more than the 500 training images"),
     ],
 )

@@ -1,5 +1,8 @@
 """The images that a student keeps: ordinary files, and a test set."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from garments import BAG
@@ -98,11 +101,88 @@ def test_a_table_that_is_none_is_refused_and_left_alone(filled, drawn, line, mes
 
 def test_a_missing_or_strange_image_is_named(filled):
     (filled / "002.png").unlink()
-    with pytest.raises(CourseError, match="002.png can't be read: No such file"):
+    with pytest.raises(CourseError, match="002.png is missing. Take its row out"):
         own_images.load(filled)
     (filled / "002.png").write_text("text")
-    with pytest.raises(CourseError, match="002.png can't be read"):
+    with pytest.raises(CourseError, match="002.png is no image .* Take its row out"):
         own_images.load(filled)
     Image.new("L", (30, 20)).save(filled / "002.png")
     with pytest.raises(CourseError, match="002.png has 30 × 20 pixels, and should have 28 × 28"):
+        own_images.load(filled)
+
+
+def test_no_image_is_overwritten_whatever_became_of_the_table(filled, drawn):
+    """Deleted, or a row of it taken out by hand."""
+    before = {path.name: path.read_bytes() for path in filled.glob("*.png")}
+    (filled / "images.csv").unlink()
+    assert own_images.keep(drawn[1].images[9], 4, given(4), "Net", filled).name == "004.png"
+    own_images.take_back(filled)
+    assert {path.name: path.read_bytes() for path in filled.glob("*.png")} == before
+
+
+def test_two_processes_that_keep_at_once_lose_nothing(folder):
+    code = (
+        "import sys, torch\n"
+        "from fmnist_lib.lessons import own_images\n"
+        "for number in range(8):\n"
+        "    image = torch.full((28, 28), int(sys.argv[2]) + number, dtype=torch.uint8)\n"
+        "    own_images.keep(image, number, torch.full((10,), 0.1), sys.argv[2], sys.argv[1])\n"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(folder), number])
+        for number in ("100", "200")
+    ]
+    assert [process.wait(60) for process in started] == [0, 0]
+    table, own = own_images.read(folder), own_images.load(folder)
+    assert len(table) == 16
+    for row, image in zip(table.itertuples(index=False), own.images, strict=True):
+        assert image.unique().tolist() == [int(row.network) + CLASS_NAMES.index(row[1])]
+
+
+def test_classes_that_are_numbers(folder, monkeypatch, drawn):
+    monkeypatch.setattr(own_images, "CLASS_NAMES", tuple("0123456789"))
+    own_images.keep(drawn[1].images[0], 7, given(1), "Net", folder)
+    assert own_images.load(folder).labels.tolist() == [7]
+    assert own_images.read(folder)["answer"].tolist() == ["1"]
+
+
+@pytest.mark.parametrize(
+    "answer", [torch.full((10,), torch.nan), torch.full((10,), torch.inf), torch.full((20,), 0.05)]
+)
+def test_what_is_no_answer_is_not_kept(folder, drawn, answer):
+    with pytest.raises(CourseError, match="answer should be 10 probabilities"):
+        own_images.keep(drawn[1].images[0], 1, answer, "Net", folder)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("label", [1.0, True, "1", None])
+def test_what_only_looks_like_a_label_is_refused(folder, drawn, label):
+    with pytest.raises(CourseError, match="is no label"):
+        own_images.keep(drawn[1].images[0], label, given(0), "Net", folder)
+
+
+def test_a_table_that_can_not_be_written_leaves_no_image(filled, drawn, monkeypatch):
+    def fails(*_):
+        raise CourseError("disk full")
+
+    monkeypatch.setattr(own_images, "_write", fails)
+    with pytest.raises(CourseError, match="disk full"):
+        own_images.keep(drawn[1].images[5], 4, given(4), "Net", filled)
+    assert len(list(filled.glob("*.png"))) == 3
+
+
+def test_rows_that_would_harm_are_refused(filled):
+    table = filled / "images.csv"
+    head, first, *_ = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([head, first, first]) + "\n", encoding="utf-8")
+    with pytest.raises(CourseError, match="names the file '001.png' twice"):
+        own_images.take_back(filled)
+    table.write_text(f"{head}\n{first.replace('0.5000', '85')}\n", encoding="utf-8")
+    with pytest.raises(CourseError, match="with a number as probability"):
+        own_images.read(filled)
+
+
+def test_an_image_with_more_than_8_bits_is_not_cut_off(filled):
+    Image.fromarray(torch.full((28, 28), 999).numpy().astype("uint16")).save(filled / "001.png")
+    with pytest.raises(CourseError, match="001.png has more than 8 bits a pixel"):
         own_images.load(filled)

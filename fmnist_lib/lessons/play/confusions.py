@@ -1,9 +1,12 @@
 """Notebook 4: the images behind each cell of a confusion matrix."""
 
+import html
+
 import anywidget
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+import torch
 import traitlets
 from torch import Tensor
 
@@ -37,13 +40,18 @@ def confusion_explorer(split: Split, probabilities: Tensor, shown: int = 12) -> 
     """Choose a cell of the confusion matrix and see its images; a slider refuses the unsure ones.
 
     probabilities: float [N, 10] for the images of the split. shown: how many images at most. Raises
-    CourseError when the probabilities have another shape.
+    CourseError when the probabilities have another shape or are none, and for no image.
     """
+    probabilities = torch.as_tensor(probabilities).float()
+    if not len(split):
+        raise CourseError("There is no image to look at. Give a split that has some.")
     if probabilities.shape != (len(split), len(CLASS_NAMES)):
         raise CourseError(
             f"probabilities has the shape {[*probabilities.shape]}. Give [{len(split)}, "
             f"{len(CLASS_NAMES)}], those of the {len(split):,} images of this split."
         )
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # nor are they nan
+        raise CourseError("These are no probabilities from 0 to 1. Of logits, take softmax(dim=1).")
     predicted = probabilities.argmax(dim=1)
     counts = evaluate.confusion_matrix(split.labels, predicted).to_numpy()
     mistakes = counts * (1 - np.eye(len(counts), dtype=int))
@@ -124,7 +132,7 @@ def _gallery(split: Split, probabilities: Tensor, numbers: Tensor, chosen: list[
         )
         for number in numbers.tolist()
     ]
-    given = " and of ".join(CLASS_NAMES[label] for label in asked)
+    given = " and of ".join(html.escape(CLASS_NAMES[label]) for label in asked)
     return f"{side_by_side(images)}<p>Below each: its number, the probability of {given}.</p>"
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import plots
-from fmnist_lib.lessons.play.parts import Play, Shown
+from fmnist_lib.lessons.play.parts import Play, Shown, message
 
 WAYS = ((0.02, 0.0), (0.18, 0.0), (0.21, 0.0), (0.18, 0.5))  # learning rate and momentum
 
@@ -25,7 +25,11 @@ def bowl(walk: Callable[[float, float], Tensor], curvature: float = 10.0) -> Pla
     arrived, shown = Shown(live=True), Shown()
 
     def draw(_=None):
-        path = _walked(walk, rate.value, momentum.value)
+        try:
+            path = _walked(walk, rate.value, momentum.value)
+        except CourseError as error:
+            arrived.value, shown.value = message(str(error)), ""
+            return
         arrival = arrived.value = _arrival(path, curvature)
         shown.value = _bowl_picture(path, curvature, arrival)
 
@@ -52,8 +56,14 @@ def steps_down(path: Tensor, curvature: float = 10.0) -> int | None:
 
 
 def _walked(walk: Callable, rate: float, momentum: float) -> Tensor:
-    path = torch.as_tensor(walk(rate, momentum))
-    if path.dim() != 2 or path.shape[1] != 2:
+    places = walk(rate, momentum)
+    try:
+        path = torch.as_tensor(places)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CourseError(
+            f"walk should return a tensor of places [steps + 1, 2], not {type(places).__name__}."
+        ) from error
+    if path.dim() != 2 or path.shape[1] != 2 or not len(path):
         raise CourseError(f"walk should give places [steps + 1, 2]; these are {[*path.shape]}.")
     return path.detach().double()
 
@@ -62,7 +72,7 @@ def _arrival(path: Tensor, curvature: float) -> str:
     steps = steps_down(path, curvature)
     if steps is not None:
         return f"{steps} steps to the bottom"
-    if not path[-1].abs().max() <= path[0].abs().max():  # or nan
+    if not path[-1].isfinite().all() or path[-1].abs().max() > path[0].abs().max():
         return "it leaves the bowl"
     return f"not there after {len(path) - 1} steps"
 

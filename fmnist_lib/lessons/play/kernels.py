@@ -1,5 +1,6 @@
 """Notebook 2: a convolution step by step, and a kernel to choose or to write."""
 
+import html
 import math
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ from fmnist_lib.lessons.play.parts import (
 
 PIXEL = 10  # pixels on the page for each of an image
 OWN = "your own"
+MOST = 1e6  # of a number of a kernel: float32 has no room for all that is a number
 WRAPPED = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
 MIDDLE = 13 * 26 + 13  # a place on most garments, for a kernel of 3 × 3
 LARGEST = 5  # rows and columns of a kernel, at most
@@ -65,7 +67,7 @@ def _read_number(text: str) -> float | None:
         value = float(text.replace(",", ".").replace("−", "-"))
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= MOST and "_" not in text else None
 
 
 def _products(under: Tensor, kernel: Tensor) -> list[tuple[str, str]]:
@@ -265,7 +267,7 @@ def _image_and_map(
     size = " × ".join(map(str, result.shape))
     above = f"feature map, {size}: {number(float(result.min()))} to {number(float(result.max()))}"
     shown = [
-        (f"{name}: 0 to 1", image, name, side),
+        (f"{html.escape(name)}: 0 to 1", image, name, side),
         (above, result, f"feature map of {kernel}", 1),
     ]
     pictures = [

@@ -326,7 +326,7 @@ function render({ model, el }) {
   part(".take-back").onclick = () => model.send({ what: "take back" });
   const showGallery = () => {
     part(".gallery").innerHTML = model.get("gallery");
-    part(".take-back").hidden = !part(".gallery img");
+    part(".take-back").hidden = !model.get("gallery");
   };
 
   model.on("msg:custom", answered);

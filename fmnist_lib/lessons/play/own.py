@@ -77,7 +77,7 @@ class Canvas(anywidget.AnyWidget):
         try:
             if content["what"] == "take back":
                 own_images.take_back(self._folder)
-            elif self._answered:
+            elif content["what"] == "keep" and self._answered:
                 kind = type(self._network).__name__
                 image, probabilities = self._answered
                 own_images.keep(image, content["label"], probabilities, kind, self._folder)
@@ -102,9 +102,10 @@ class Canvas(anywidget.AnyWidget):
                 made["drawing" if given["drawing"] and name == "photo" else name] = step
             image = photo.as_image(made)
             probabilities = evaluate.predict(self._network, image)[0]
-            self._answered = image[0], probabilities
+            own_images.require_answer(probabilities)
             best = probabilities.topk(3)
             reply["said"] = ", ".join(f"{CLASS_NAMES[i]} {p:.1%}" for p, i in zip(*best))
+            self._answered = image[0], probabilities
         except CourseError as error:
             reply["said"] = str(error)
         except Exception as error:  # of somebody's own network; JupyterLab would not show it
@@ -177,10 +178,11 @@ def _map(image: Tensor, fall: Tensor, label: int) -> str:
     blended = garment * (1 - opacity) + colour * opacity
     shown = (255 * blended).round().to(torch.uint8)
     name = CLASS_NAMES[label]
+    which = html.escape(name)
     key = (
         f'<p class="key"><span>−{most:.0%}</span><span class="scale"></span>'
         f"<span>+{most:.0%}</span></p>"
-        f"<p>What the probability of {name} loses when the 7 × 7 pixels around this one become "
+        f"<p>What the probability of {which} loses when the 7 × 7 pixels around this one become "
         "background. Red spoke for it, blue against it.</p>"
     )
     return picture(shown, f"occlusion map of {name}", 2 * SIDE) + key
@@ -196,7 +198,7 @@ def _gallery(folder: str | Path) -> str:
     for image, row in zip(images, table.itertuples(index=False), strict=True):
         _, true, answer, probability, _ = row
         verdict = "right" if true == answer else f"said {answer}"
-        text = f"{true}<br>{verdict}, {probability:.0%}"
+        text = f"{html.escape(true)}<br>{html.escape(verdict)}, {probability:.0%}"
         pictures.append((picture(image, f"{true}, {verdict}", SIDE // 2), text))
     right = int((table["class"] == table["answer"]).sum())
     count = f"{right} of {len(table)} of your images were recognised."

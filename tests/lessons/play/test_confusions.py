@@ -127,3 +127,13 @@ def test_probabilities_of_other_images_are_refused(drawn, probabilities):
 
 def test_a_figure_stays_beside_it(played, screen):
     assert_figure_stays(played, screen)
+
+
+def test_what_are_no_probabilities_is_refused(drawn, probabilities):
+    for wrong in (probabilities.logit(), probabilities * torch.nan, probabilities - 1):
+        with pytest.raises(CourseError, match="no probabilities from 0 to 1. Of logits, take soft"):
+            play.confusion_explorer(drawn[1], wrong)
+    with pytest.raises(CourseError, match="There is no image"):
+        play.confusion_explorer(drawn[1][:0], probabilities[:0])
+    play.confusion_explorer(drawn[1], probabilities.double())
+    play.confusion_explorer(drawn[1], probabilities.numpy())

@@ -72,3 +72,27 @@ def test_a_way_that_ends_in_no_number_leaves_the_bowl():
 
 def test_a_figure_stays_beside_it(bowl, screen):
     assert_figure_stays(bowl, screen)
+
+
+@pytest.mark.parametrize("places", [None, ..., "x", [walk(0.1)], torch.zeros(0, 2)], ids=repr)
+def test_what_is_no_way_is_refused(places):
+    with pytest.raises(CourseError, match="walk should"):
+        play.bowl(lambda rate, momentum: places)
+
+
+def test_a_way_that_breaks_at_another_rate_is_said_in_the_widget():
+    played = play.bowl(lambda rate, momentum: walk(rate) if rate < 0.22 else None)
+    rate, _ = widgets_of(played.widget, "FloatSlider")
+    rate.value = 0.24
+    assert any("walk should return a tensor" in each.value for each in shown_by(played))
+    rate.value = 0.1
+    assert not any("walk should" in each.value for each in shown_by(played))
+
+
+def shown_by(played):
+    return widgets_of(played.widget, "Shown")
+
+
+def test_places_beyond_all_numbers_leave_the_bowl():
+    path = torch.full((5, 2), torch.inf)
+    assert descent._arrival(path, 10.0) == "it leaves the bowl"

@@ -171,3 +171,9 @@ def test_a_figure_stays_beside_it(playground, screen):
 
 def test_a_figure_stays_beside_the_steps(steps, screen):
     assert_figure_stays(steps, screen)
+
+
+@pytest.mark.parametrize("text", ["1e39", "-1e7", "1_000", "nan", "", "-"])
+def test_what_no_kernel_can_hold_is_no_number(text):
+    assert kernels._read_number(text) is None
+    assert kernels._read_number("1e6") == 1e6

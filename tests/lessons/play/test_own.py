@@ -15,6 +15,8 @@ from playing import assert_figure_stays, widgets_of
 
 from fmnist_lib.data import CLASS_NAMES
 from fmnist_lib.lessons import own_images, photo, play
+from fmnist_lib.lessons.play import confusions, kernels
+from fmnist_lib.lessons.play import own as own_play
 from fmnist_lib.lessons.play.parts import message
 from fmnist_lib.model import Net
 
@@ -244,3 +246,39 @@ def test_a_gallery_that_is_out_of_order_stops_nothing(drawn, published_net, fold
 
 def test_a_figure_stays_beside_it(own, screen):
     assert_figure_stays(own, screen)
+
+
+@pytest.mark.parametrize("outputs, value", [(10, torch.nan), (20, 0.0), (5, 0.0), (1, 0.0)])
+def test_what_is_no_answer_is_not_shown_as_one(drawn, folder, monkeypatch, outputs, value):
+    class Strange(torch.nn.Module):
+        def forward(self, images):
+            return torch.full((len(images), outputs), value)
+
+    own = play.try_your_own(Net(), drawn[1].images[0], folder)
+    (canvas,) = widgets_of(own.widget, "Canvas")
+    canvas._network = Strange()
+    answer = asking(own, monkeypatch)(UPRIGHT["dark on light"])
+    assert "answer should be 10 probabilities" in answer["said"] and not answer["kept"]
+    canvas._handle_custom_msg({"what": "keep", "label": 1}, [])
+    assert len(own_images.read(folder)) == 0
+
+
+def test_names_of_classes_are_text_and_no_html(drawn, published_net, folder, monkeypatch):
+    names = ('<img src=x onerror="x()">', *CLASS_NAMES[1:])
+    for module in (own_images, own_play, confusions, kernels):
+        monkeypatch.setattr(module, "CLASS_NAMES", names)
+    answer = torch.zeros(10)
+    answer[0] = 1
+    own_images.keep(drawn[1].images[0], 1, answer, "Net", folder)
+    image = torch.zeros(28, 28, dtype=torch.uint8)
+    image[5:20, 5:20] = 200
+    shown = [
+        own_play._gallery(folder),
+        own_play._map(image, torch.rand(28, 28), 0),
+        confusions._gallery(
+            drawn[1], torch.full((len(drawn[1]), 10), 0.1), torch.tensor([0]), [0, 0]
+        ),
+        kernels._image_and_map(image / 255, torch.rand(26, 26), None, 3, names[0], "blur"),
+    ]
+    for text in shown:
+        assert "&lt;img src=x" in text and "<img src=x" not in text
