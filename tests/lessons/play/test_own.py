@@ -250,13 +250,11 @@ def test_a_figure_stays_beside_it(own, screen):
 
 @pytest.mark.parametrize("outputs, value", [(10, torch.nan), (20, 0.0), (5, 0.0), (1, 0.0)])
 def test_what_is_no_answer_is_not_shown_as_one(drawn, folder, monkeypatch, outputs, value):
-    class Strange(torch.nn.Module):
-        def forward(self, images):
-            return torch.full((len(images), outputs), value)
-
     own = play.try_your_own(Net(), drawn[1].images[0], folder)
     (canvas,) = widgets_of(own.widget, "Canvas")
-    canvas._network = Strange()
+    monkeypatch.setattr(
+        Net, "forward", lambda net, images: images.new_full((len(images), outputs), value)
+    )
     answer = asking(own, monkeypatch)(UPRIGHT["dark on light"])
     assert "answer should be 10 probabilities" in answer["said"] and not answer["kept"]
     canvas._handle_custom_msg({"what": "keep", "label": 1}, [])
