@@ -300,9 +300,11 @@ def _one_text(path: Path, name: str, value) -> str | None:
 
 
 def _find_notebook(name: str | Path) -> Path:
-    known = ", ".join(paths.from_work_folder(path) for path in notebooks_here())
+    """A notebook that somebody names; by its name alone also one of the course, wherever it lies."""
+    here = {path.name: path for path in notebooks_here()}
+    known = ", ".join(map(paths.from_work_folder, here.values()))
     try:
-        path = paths.find(name)
+        path = here[str(name)] if str(name) in here else paths.find(name)
     except CourseError as error:
         raise CourseError(f"{error} The course has {known}.") from error
     if path.suffix != ".ipynb":

@@ -471,6 +471,11 @@ def test_a_file_that_is_no_notebook(tmp_path, text):
         sweep.plan(tmp_path / "bad.ipynb", [("seed", "1")], Path("x"), 1)
 
 
+def test_a_notebook_of_the_course_by_its_name_alone():
+    (by_name,) = sweep.plan("03_train_sgd.ipynb", [("seed", "1")], Path("x"), 1)
+    assert by_name.notebook == str(NOTEBOOK)
+
+
 def test_a_dead_kernel_is_a_failed_run(tmp_path):
     cells = [
         nbformat.v4.new_code_cell(
