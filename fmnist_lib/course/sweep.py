@@ -300,7 +300,7 @@ def _one_text(path: Path, name: str, value) -> str | None:
 
 
 def _find_notebook(name: str | Path) -> Path:
-    """A notebook that somebody names; by its name alone also one of the course, wherever it lies."""
+    """A notebook that somebody names; by its name alone one of the course, wherever it lies."""
     here = {path.name: path for path in notebooks_here()}
     known = ", ".join(map(paths.from_work_folder, here.values()))
     try:
