@@ -26,7 +26,14 @@ NOT_DECISIVE = ("run_folder", "resume")
 
 def notebooks() -> list[Path]:
     """The course's own notebooks, with their solutions, in order; CourseError without a clone."""
-    if course() and (found := _numbered(course() / "notebooks")):
+    if found := _numbered(clone() / "notebooks"):
+        return found
+    raise CourseError(f"There are no notebooks in {clone() / 'notebooks'}. Clone the course again.")
+
+
+def clone() -> Path:
+    """The folder of the course's sources; CourseError where the package is installed alone."""
+    if found := course():
         return found
     raise CourseError(
         "The course's own notebooks are not here. This needs a clone of the course, and the "

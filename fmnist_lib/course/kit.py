@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from fmnist_lib.course import printing
-from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.solutions import MARKERS, secrets, shows, texts_in, texts_of
 from fmnist_lib.course.student import student_files
 from fmnist_lib.errors import CourseError
@@ -64,7 +64,7 @@ def build(out: str | Path) -> Path:
         for name, text in texts.items():
             (content / name).write_text(text, encoding="utf-8")
         wheel = build_wheel(install)
-        shutil.copy(notebooks()[0].parents[1] / CONSTRAINTS, install)
+        shutil.copy(clone() / CONSTRAINTS, install)
         _write_start(content / "START.html", wheel.name)
         with atomic.replacing(kit) as made:
             with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -80,7 +80,7 @@ def build_wheel(folder: Path) -> Path:
 
     Raises CourseError when there is no clone to build it from, or it can't be built.
     """
-    course = notebooks()[0].parents[1]
+    course = clone()
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch, "course")
         leave = shutil.ignore_patterns("__pycache__", ".*")
@@ -107,7 +107,7 @@ def build_wheel(folder: Path) -> Path:
 
 def _write_start(page: Path, wheel: str) -> None:
     """The page that a student reads first."""
-    course = notebooks()[0].parents[1]
+    course = clone()
     project = tomllib.loads((course / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     python = project["requires-python"].removeprefix(">=")
     text = START.read_text(encoding="utf-8").replace("WHEEL", wheel).replace("PYTHON", python)
@@ -129,7 +129,7 @@ def require_no_solution(kit: bytes) -> None:
     Against mistakes, not malice, as `student.student_version`. What students read in the modules
     `OPEN` is no secret.
     """
-    course = notebooks()[0].parents[1]
+    course = clone()
     opened = [(course / "fmnist_lib" / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
     secret = {}
     for path in notebooks():

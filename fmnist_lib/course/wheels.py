@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from fmnist_lib.course import kit
-from fmnist_lib.course.execute import notebooks
+from fmnist_lib.course.execute import clone
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import in_work_folder
@@ -22,7 +22,7 @@ def collect(folder: str | Path, options: tuple[str, ...] = ()) -> Path:
     """
     folder = atomic.make_folder(in_work_folder(folder))
     wheel = kit.build_wheel(folder)
-    constraints = notebooks()[0].parents[1] / kit.CONSTRAINTS
+    constraints = clone() / kit.CONSTRAINTS
     command = [
         sys.executable, "-m", "pip", "download", "--only-binary=:all:", f"--dest={folder}",
         f"--constraint={constraints}", *options, str(wheel),
