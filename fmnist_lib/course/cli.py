@@ -164,6 +164,25 @@ def dataset(photos, out, seed) -> None:
 
 
 @fmnist.command()
+@click.argument("submissions", type=FOLDER)
+@click.option("--out", type=FOLDER, default="grades", show_default=True, help="that gets it all")
+@click.option("--workers", default=1, show_default=True, help="notebooks at a time")
+@click.option("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
+@click.option("--seconds", default=60.0, show_default=True, help="that an answer may take")
+@click.option("--memory", default=2.0, show_default=True, help="in GB that an answer may take")
+@click.option("--points", help="a YAML file with lines such as explore_data.mirror: 2")
+@click.option("--anonymous", is_flag=True, help="the page of the class names nobody")
+def grade(submissions, out, **options) -> None:
+    """Grade SUBMISSIONS, a folder or .zip as Moodle, Canvas or you lay it out.
+
+    Makes tables of marks, a page of feedback for each student, and one of the class.
+    """
+    from fmnist_lib.course.grading import grade
+
+    click.echo(f"class   {grade.grade(submissions, out, **options)}")
+
+
+@fmnist.command()
 @click.option("--notebook", default="", help="part of a name, such as 03 (default: all)")
 @click.option("--for", "audience", type=click.Choice(("student", "instructor")))
 @click.option("--format", "form", type=click.Choice(("ipynb", "html", "pdf", "slides")))

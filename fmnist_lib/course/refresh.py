@@ -1,21 +1,27 @@
 """`fmnist notebooks`: executing the notebooks in place, for those who edit the course."""
 
 import base64
+import json
 import re
 import time
 from pathlib import Path
 
 import nbclient
 import nbformat
+from nbformat.v4 import new_code_cell
 
 from fmnist_lib import data
 from fmnist_lib.course.execute import KERNEL, QUIET, named, notebooks, read_notebook
+from fmnist_lib.course.grading import exercises
+from fmnist_lib.course.grading.exercises import OUTCOMES
 from fmnist_lib.device import choose_device, device_name
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons import quiz
 from fmnist_lib.storage import atomic
 
 CELL_SECONDS = 60  # more of a reader's patience than a cell should take
+# Executed behind the last cell, and not kept: what became of that which students predict.
+LAST = "import json; from fmnist_lib.lessons import guesses; print(json.dumps(guesses.outcomes()))"
 
 
 def refresh(only: str = "") -> None:
@@ -39,8 +45,11 @@ def refresh(only: str = "") -> None:
         print(f"\n{path.name}", flush=True)
         notebook = read_notebook(path)
         quiz.write_into(notebook, path.stem)
+        exercises.write_ids(notebook, path.stem)
+        notebook.cells.append(new_code_cell(LAST))
         started = time.perf_counter()
         execute_with_times(notebook, path.parent)
+        notebook.metadata[OUTCOMES] = json.loads(notebook.cells.pop().outputs[0].text)
         remove_widgets(notebook)
         write_running_time(notebook, time.perf_counter() - started)
         nbformat.validate(notebook)

@@ -25,8 +25,9 @@ from fmnist_lib.storage.paths import in_work_folder, is_file
 # Metadata that students get: what Jupyter and papermill need. Of the others, the state of widgets
 # shows outputs, for one.
 OF_NOTEBOOK = {"kernelspec", "language_info", "papermill"}
+ID = "exercise"  # what an exercise is called for ever, in the metadata of its cell
 OF_CELL = {"tags", "slideshow", "jupyter", "editable", "deletable", "collapsed", "scrolled",
-           "format", "papermill"}  # fmt: skip
+           "format", "papermill", ID}  # fmt: skip
 # What checks an answer stands below these.
 CHECKING = ("fmnist_lib.lessons.checks", "fmnist_lib.lessons.quiz")
 NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)  # what the parser raises

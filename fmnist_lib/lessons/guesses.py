@@ -22,6 +22,7 @@ from fmnist_lib.lessons.checks import core
 
 _kept: dict[str, object] = {}  # name → what was typed, dots where nothing was
 _results: dict[str, tuple[str, str]] = {}  # name → prediction and result, in words
+_outcomes: dict[str, str] = {}  # name → result in words, predicted or not
 
 
 def keep(name: str, guess, among: Sequence[str] = ()) -> None:
@@ -55,6 +56,7 @@ def compare(name: str, result, percent: bool = False, digits: int = 0) -> None:
     digits: after the point, of both.
     """
     guess = _kept.get(name, ...)
+    _outcomes[name] = _words(result, percent, digits)
     if _is_open(guess):
         return
     try:
@@ -62,7 +64,7 @@ def compare(name: str, result, percent: bool = False, digits: int = 0) -> None:
     except (core.Hint, OverflowError) as hint:
         print(f"Your prediction can't be compared. {hint} The result is {_words(result, percent)}.")
         return
-    one, other = (_words(each, percent, digits) for each in (said, result))
+    one, other = _words(said, percent, digits), _outcomes[name]
     _results[name] = (one, other)
     print(f"You said {one}, and so it is." if one == other else f"You said {one}, it is {other}.")
 
@@ -73,6 +75,11 @@ def table() -> pd.DataFrame | None:
         return None
     columns = ["you said", "it is"]
     return pd.DataFrame.from_dict(_results, orient="index", columns=columns)
+
+
+def outcomes() -> dict[str, str]:
+    """The result of each prediction so far in words, whether it was made or not."""
+    return dict(_outcomes)
 
 
 def _is_open(guess) -> bool:

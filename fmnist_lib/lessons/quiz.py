@@ -189,15 +189,15 @@ def judge(name: str, answer) -> Verdict:
     if answer is None or answer is ... or isinstance(answer, str) and not answer.strip(" .…"):
         how = 'Put a letter where the dots are, such as "a".'
         return verdict.give(notebook, name, "open", how)
-    letter = _letter(answer, question)
-    if letter is None:
+    chosen = meant(answer, question)
+    if chosen is None:
         how = f"Answer with one letter: {', '.join(question.options)}."
         return verdict.give(notebook, name, "not yet", how)
-    kind = "right" if letter == question.right else "not yet"
-    return verdict.give(notebook, name, kind, question.options[letter].reason)
+    kind = "right" if chosen == question.right else "not yet"
+    return verdict.give(notebook, name, kind, question.options[chosen].reason)
 
 
-def _letter(answer, question: Question) -> str | None:
+def meant(answer, question: Question) -> str | None:
     """Which option is meant: by its letter, its text, or both."""
     if not isinstance(answer, str):
         return None

@@ -41,11 +41,12 @@ class Verdict:
         if self.more and self.kind == "not yet":
             more = (
                 "<details><summary>A stronger hint</summary>"
-                f'<div style="padding-left:15px">{_as_html(self.more)}</div></details>'
+                f'<div style="padding-left:15px">{reason_as_html(self.more)}</div></details>'
             )
         return (
             f'<div style="border-left:5px solid {colour};padding:2px 10px;line-height:1.5">'
-            f'<b><span style="color:{colour}">{symbol}</span> {words}</b> {_as_html(self.reason)}'
+            f'<b><span style="color:{colour}">{symbol}</span> {words}</b> '
+            f"{reason_as_html(self.reason)}"
             f'{more}<div style="margin-top:4px"><small>{self.progress}</small></div></div>'
         )
 
@@ -53,7 +54,7 @@ class Verdict:
         """Nothing, as the last value of a cell: it was said already."""
 
 
-def _as_html(text: str) -> str:
+def reason_as_html(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 

@@ -1,0 +1,1 @@
+"""`fmnist grade`: from submissions to marks; `grade` has the whole way."""
