@@ -44,7 +44,8 @@ class Piece:
     id: str  # of the cell: what its metadata says
     above: str  # the text above the cell
     file: str
-    alone: bool  # no cell behind a check
+    alone: bool  # no check is in its cell
+    is_lesson: bool  # as the course has it
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
         cells, problem = read_cells(content)
         if problem:
             taken.remarks.append(f"{file.rpartition('/')[2]}: {problem}")
-        pieces += [
-            one for one in _pieces(cells, file) if squeezed(one.code) not in known or one.call
-        ]
+        pieces += _pieces(cells, file, known)
     owners = [_owner(piece, exercises) for piece in pieces]
     for exercise in exercises:
         candidates = [n for n, owner in enumerate(owners) if owner == exercise.id]
@@ -98,6 +97,9 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
                 "another version of the course, or of a notebook that is not graded."
             )
         taken.guesses |= _guesses(piece.code)
+    for file in student.files:
+        if not any(owner and piece.file == file for piece, owner in zip(pieces, owners)):
+            taken.remarks.append(f"{file.rpartition('/')[2]}: no cell of it answers an exercise.")
     taken.remarks = list(dict.fromkeys(taken.remarks))
     return taken
 
@@ -140,15 +142,18 @@ def _rescued(text: str) -> Iterator[dict]:
                 yield _cell({"cell_type": kind, "metadata": kept, "source": value})
 
 
-def _pieces(cells: list[dict], file: str) -> list[Piece]:
+def _pieces(cells: list[dict], file: str, known: set[str]) -> list[Piece]:
+    """The pieces of a notebook; known: the code of the course's lessons, as `Lesson` has it."""
     found, above = [], ""
     for cell in cells:
         if cell["type"] == "markdown":
             above = cell["source"]
         elif cell["type"] == "code":
-            cut = parts(cell["source"])
+            cut, is_lesson = parts(cell["source"]), squeezed(cell["source"]) in known
             alone = not any(call for _, call in cut)
-            found += [Piece(code, call, cell["id"], above, file, alone) for code, call in cut]
+            found += [
+                Piece(code, call, cell["id"], above, file, alone, is_lesson) for code, call in cut
+            ]
     return found
 
 
@@ -164,7 +169,7 @@ def _owner(piece: Piece, exercises: list[Exercise]) -> str | None:
             if (e.call.name, e.call.is_quiz) == (piece.call.name, piece.call.is_quiz)
         ]
         return same[0].id if same else None
-    if not piece.alone:  # behind a check
+    if not piece.alone or piece.is_lesson:
         return None
     for exercise in exercises:
         if piece.id == exercise.id:
@@ -232,7 +237,9 @@ def _completed(
 ) -> str:
     """The code of an answer, with the student's own definitions of names that it needs before it.
 
-    number: of the piece. owners: of each piece, as `_owner` has it.
+    As in the notebook the nearest one above counts, and where that is the lesson's, the lesson has
+    it. number: of the piece. owners: of each piece, as `_owner` has it. lesson: the names that it
+    defines.
     """
     piece, name = pieces[number], exercise.call.answer
     code = piece.code
@@ -247,24 +254,25 @@ def _completed(
 
     # The name `answer` is that of many: only between the exercises before and behind this one.
     own = [*itertools.takewhile(is_own, above), *itertools.takewhile(is_own, below)]
-    helpers, wanted, seen = [], _wanted(code, name, lesson), set()
+    helpers, wanted, seen = [], needed_by(code) - WELL_KNOWN, set()
+    if name not in bound_by(code) and parsed(code)[1]:
+        wanted.add(name)
     while wanted:
         one = wanted.pop()
         seen.add(one)
         for n in own if one == name else near:
+            if n > number and one in lesson:
+                break
             if one in bound_by(pieces[n].code):
+                if pieces[n].is_lesson:
+                    break
                 helper = _about(pieces[n].code, one)
                 if one == name and not is_answered(helper, name):
                     continue
                 helpers.insert(0, helper)
-                wanted |= needed_by(helper) - lesson - WELL_KNOWN - seen
+                wanted |= needed_by(helper) - WELL_KNOWN - seen
                 break
     return "\n".join([*dict.fromkeys(helpers), code])
-
-
-def _wanted(code: str, name: str, lesson: set[str]) -> set[str]:
-    wanted = needed_by(code) - lesson - WELL_KNOWN
-    return wanted if is_answered(code, name) else wanted | {name}
 
 
 def _about(code: str, name: str) -> str:

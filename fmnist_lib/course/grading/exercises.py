@@ -112,8 +112,9 @@ def write_ids(notebook: NotebookNode, stem: str) -> None:
 def parsed(source: str) -> tuple[bytes, ast.Module | None]:
     """The code of a cell in Python, IPython's own forms translated, and its syntax tree.
 
-    The tree is None when it is no Python.
+    The tree is None when it is no Python. What a cell magic is about, as `%%time`, is plain code.
     """
+    source = re.sub(r"\A\s*%%\w+.*", "", source)
     for change in (str, TransformerManager().transform_cell):
         with suppress(*NO_PYTHON):
             text = change(source)

@@ -48,7 +48,7 @@ def main() -> None:
         channel.flush()
 
     torch.set_num_threads(1)  # OpenMP's threads don't survive a fork
-    namespace, place = {"__name__": "__main__"}, 0
+    namespace, place = {"__name__": "__main__", "get_ipython": NoShell}, 0
     for exercise in job["exercises"]:
         while place < len(job["cells"]) and job["cells"][place][0] < exercise["place"]:
             number, source = job["cells"][place]
@@ -162,6 +162,13 @@ def apart(task: Callable[[], dict], seconds: float, memory: int, channel=None) -
         return said if isinstance(said, dict) else _stopped(SILENT)
     except ValueError:
         return _stopped(FORGED if message else SILENT)
+
+
+class NoShell:
+    """In place of IPython's: a line such as `%matplotlib` or `!pip` does nothing."""
+
+    def __getattr__(self, name: str) -> Callable:
+        return lambda *given, **options: None
 
 
 SILENT = "It ends the program, or lets it crash, before there is a result."

@@ -99,11 +99,13 @@ def _files_of_archive(archive: bytes, name: str) -> Iterator[tuple[PurePosixPath
         with zipfile.ZipFile(BytesIO(archive)) as opened:
             for one in opened.infolist():
                 inner = PurePosixPath(one.filename.replace("\\", "/"))
-                if one.is_dir() or IGNORED.search(str(inner)) or not inner.parts:
+                if one.is_dir() or not inner.parts:
                     continue
                 if inner.is_absolute() or ".." in inner.parts or one.external_attr >> 28 == 0o12:
                     kept = PurePosixPath(*(p for p in inner.parts if p not in ("..", "/")))
                     yield kept, f"{one.filename} points out of the archive, and is left out."
+                elif IGNORED.search(str(inner)):
+                    continue
                 elif one.file_size > MOST_BYTES:
                     yield inner, _too_large(inner)
                 else:

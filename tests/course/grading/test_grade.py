@@ -1,0 +1,229 @@
+"""What grading finds in submissions of every kind, and what it makes of it."""
+
+import csv
+import html
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from handed_in import BLANK, CODE, DAMAGES, EXERCISES, cells_of, write
+
+from fmnist_lib.course.grading import sandbox
+from fmnist_lib.course.grading.grade import grade, read_points
+from fmnist_lib.errors import CourseError
+
+KINDS = {
+    "right": {"right"},
+    "wrong": {"not yet", "stopped", "open"},
+    "open": {"open"},
+    "missing": {"missing"},
+}
+STEM = "02_build_cnn"  # its exercises need no data
+IDS = [each.id for each in EXERCISES[STEM]]
+
+
+def rows(file):
+    with open(file, encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def results(out):
+    return {(row["student"], row["exercise"]): row for row in rows(out / "results.csv")}
+
+
+def mistakes(made, out):
+    found = results(out)
+    return [
+        (student, one["damage"], id, truth, result["result"], result["reason"])
+        for student, one in made.items()
+        for id, truth in one["truth"].items()
+        for result in [found[student, id]]
+        if result["result"] not in KINDS[truth]
+    ]  # fmt: skip
+
+
+def hand_in(folder, student, answers, stem=STEM):
+    """A notebook with these answers: the code by the id, or by the name of a check."""
+    notebook = nbformat.from_dict(json.loads(nbformat.writes(BLANK[stem])))
+    for id, place in cells_of(notebook).items():
+        if id in answers:
+            call = next(each.call for each in EXERCISES[stem] if each.id == id)
+            notebook.cells[place].source = f"{answers[id]}\n{call.code}"
+    file = folder / student / f"{stem}.ipynb"
+    file.parent.mkdir(parents=True)
+    nbformat.write(notebook, file)
+    return file
+
+
+def all_right():
+    return {id: CODE[id][0][0] for id in IDS}
+
+
+def test_every_damage_is_survived_and_judged_rightly(tmp_path):
+    """One of each kind; `handed_in.py 300` makes as many as one likes."""
+    made = write(tmp_path / "class", len(DAMAGES), stems=(STEM, "05_debug_lab"))
+    grade(tmp_path / "class", tmp_path / "out", workers=2)
+    assert mistakes(made, tmp_path / "out") == []
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A class of three, with what comes out: all right, some wrong, an empty folder."""
+    folder = tmp_path_factory.mktemp("class")
+    hand_in(folder, "Doe_12_assignsubmission_file_", all_right())
+    wrong = {id: CODE[id][1][0] for id in IDS[:3]} | {IDS[4]: 'answer = "a"'}
+    hand_in(folder, "=cmd()<script>alert(1)</script>", wrong)
+    (folder / "Roe").mkdir()
+    (folder / "Roe" / "notes.txt").write_text("no notebook")
+    points = folder.parent / f"{folder.name}.yaml"
+    points.write_text(f"build_cnn: 0.5\n{IDS[3]}: 3\n")
+    out = folder.parent / f"{folder.name}-out"
+    page = grade(folder, out, workers=2, points=points)
+    assert page == out / "class.html"
+    return folder, out
+
+
+def test_the_marks(graded):
+    hostile, doe, roe = rows(graded[1] / "marks.csv")
+    assert (doe["student"], doe["id"], doe["total"], doe["of"]) == ("Doe", "12", "6", "6")
+    assert [doe[id] for id in IDS] == ["0.5", "0.5", "0.5", "3", "0.5", "0.5", "0.5"]
+    assert (hostile["student"][:2], hostile["total"]) == ("'=", "0")  # no formula
+    assert (roe["student"], roe["total"]) == ("Roe", "0")
+
+
+def test_the_files_for_learning_platforms(graded):
+    """Their columns: mod/assign/feedback/offline/importlib.php, and the guide to Canvas's import."""
+    by_name = {row["Full name"]: row for row in rows(graded[1] / "moodle.csv")}
+    assert by_name["Doe"]["Identifier"] == "Participant 12"
+    assert (by_name["Doe"]["Grade"], by_name["Doe"]["Maximum Grade"]) == ("6", "6")
+    assert {"Identifier", "Grade", "Last modified (grade)"} <= {*by_name["Doe"]}
+    assert by_name["Roe"]["Identifier"] == ""  # of no Moodle's folder
+    possible, *students = rows(graded[1] / "canvas.csv")
+    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Fashion-MNIST course"]
+    assert list(possible) == header
+    assert possible["Student"].strip() == "Points Possible" and possible[header[-1]] == "6"
+    assert [row[header[-1]] for row in students] == ["0", "6", "0"]
+
+
+def test_the_pages_hold_no_solution_and_no_code_of_a_student(graded):
+    pages = sorted((graded[1] / "feedback").iterdir())
+    assert [page.name for page in pages] == [
+        "Doe.html", "Roe.html", "cmd_script_alert_1_script.html"
+    ]  # fmt: skip
+    for page in (*pages, graded[1] / "class.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script" not in text
+        assert not re.search(r"(src|href)=\"(?!#|feedback/)", text)  # nothing from elsewhere
+    feedback = pages[2].read_text(encoding="utf-8")
+    for id in IDS[:3]:
+        for right in CODE[id][0][:1]:
+            assert html.escape(right.splitlines()[-1]) not in feedback
+    assert "A stronger hint" in feedback and "0 of 6 points" in feedback
+
+
+def test_the_class_at_a_glance(graded):
+    text = (graded[1] / "class.html").read_text(encoding="utf-8")
+    assert "3 students, 7 exercises and questions" in text
+    assert text.count('class="mark right"') == 7 and text.count('class="mark missing"') == 7
+    assert "No notebook was handed in." in text
+    assert "Commonest wrong answers" in text
+
+
+def test_a_page_that_names_nobody(graded, tmp_path):
+    folder, out = graded
+    again = tmp_path / "out"
+    again.mkdir()
+    (again / ".graded").symlink_to(out / ".graded")
+    text = grade(folder, again, anonymous=True).read_text(encoding="utf-8")
+    assert not re.search(r"Doe|Roe|cmd|feedback/", text)
+    assert "Student 1" in text and "Student 3" in text
+
+
+def test_what_is_graded_stays(graded, tmp_path, monkeypatch, capsys):
+    folder, out = graded
+    monkeypatch.setattr(sandbox, "judged", lambda job: pytest.fail("It is graded again."))
+    before = (out / "results.csv").read_bytes()
+    grade(folder, out)
+    assert "2 of them graded" in capsys.readouterr().out
+    assert (out / "results.csv").read_bytes() == before
+
+
+def test_a_submission_that_changed_is_graded_again(tmp_path):
+    file = hand_in(tmp_path / "class", "Jane", {IDS[6]: 'answer = "a"'})
+    grade(tmp_path / "class", tmp_path / "out")
+    assert results(tmp_path / "out")["Jane", IDS[6]]["result"] == "not yet"
+    file.unlink()
+    file.parent.rmdir()
+    hand_in(tmp_path / "class", "Jane", {IDS[6]: 'answer = "c"'})
+    grade(tmp_path / "class", tmp_path / "out")
+    assert results(tmp_path / "out")["Jane", IDS[6]]["result"] == "right"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_killed_in_the_middle_it_goes_on(tmp_path):
+    for n in range(4):
+        hand_in(tmp_path / "class", f"Student {n}", all_right() | {IDS[n]: CODE[IDS[n]][1][0]})
+    command = [sys.executable, "-m", "fmnist_lib.course.cli", "grade", str(tmp_path / "class")]
+    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
+    chance = random.Random(0)
+    for _ in range(int(os.environ.get("KILLS", "2"))):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(2, 12))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    grade(tmp_path / "class", tmp_path / "out", workers=2)
+    found = results(tmp_path / "out")
+    for n in range(4):
+        kinds = [found[f"Student {n}", id]["result"] for id in IDS]
+        assert kinds == ["not yet" if id == IDS[n] else "right" for id in IDS]
+
+
+def test_the_workers_of_a_cluster_grade_alike(graded, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None
+    )
+    with cluster:
+        grade(graded[0], tmp_path / "out", scheduler=cluster.scheduler_address)
+    assert (tmp_path / "out" / "results.csv").read_bytes() == (
+        graded[1] / "results.csv"
+    ).read_bytes()
+
+
+POINTS = {
+    "build_cnn.own_net: -1": "Give a number of 0 or more",
+    "build_cnn.own_net: yes": "has True points",
+    "build_cnn.own_net: .inf": "has inf points",
+    "build_cnn.own_nte: 1": "Did you mean build_cnn.own_net?",
+    "- 1": "should have lines such as",
+    "a: [": "is no YAML",
+    "1: 1": "there is no exercise 1",
+}
+
+
+@pytest.mark.parametrize("text", POINTS)
+def test_points_that_are_none(text, tmp_path):
+    (tmp_path / "points.yaml").write_text(text)
+    with pytest.raises(CourseError, match=re.escape(POINTS[text])):
+        read_points(tmp_path / "points.yaml", EXERCISES[STEM])
+
+
+@pytest.mark.parametrize("option", ({"workers": 0}, {"seconds": 0}, {"memory": float("nan")}))
+def test_options_that_are_none(option, tmp_path):
+    with pytest.raises(CourseError, match="--workers is 1 or more"):
+        grade(tmp_path, tmp_path / "out", **option)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_other_notebooks(tmp_path):
+    (tmp_path / "class" / "Jane").mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "class" / "Jane" / "a.ipynb")
+    with pytest.raises(CourseError, match="Is it the right folder"):
+        grade(tmp_path / "class", tmp_path / "out")
