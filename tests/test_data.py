@@ -151,7 +151,12 @@ def test_a_tilde_is_the_home_folder(project, data_folder, no_network, monkeypatc
 
 @pytest.mark.published_names
 def test_the_names_are_those_that_were_published():
+    from torchvision.datasets import FashionMNIST
+
     assert data.CLASS_NAMES == PUBLISHED_NAMES
+    assert [name.lower() for name in PUBLISHED_NAMES] == [
+        name.lower() for name in FashionMNIST.classes
+    ]
 
 
 def test_an_empty_one_is_none(project, data_folder, no_network, monkeypatch):
