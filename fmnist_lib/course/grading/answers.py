@@ -277,12 +277,12 @@ def _completed(
 
 def _about(code: str, name: str) -> str:
     """The statements of a piece of code that name something, at its outermost level."""
-    text, tree = parsed(code)
+    _, tree = parsed(code)
     kept = []
     for statement in tree.body if tree else ():
         named = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
         if name in named | bound_in(statement):
-            kept.append(ast.get_source_segment(text.decode(), statement) or "")
+            kept.append(ast.unparse(statement))
     return "\n".join(kept)
 
 

@@ -1,6 +1,7 @@
 """What the course asks: the exercises and quiz questions of a notebook, each with an id."""
 
 import ast
+import functools
 import re
 import symtable
 from contextlib import suppress
@@ -109,6 +110,7 @@ def write_ids(notebook: NotebookNode, stem: str) -> None:
 # ---------------------------------------------------------------------------- code in a cell
 
 
+@functools.lru_cache(10_000)
 def parsed(source: str) -> tuple[bytes, ast.Module | None]:
     """The code of a cell in Python, IPython's own forms translated, and its syntax tree.
 
@@ -200,10 +202,11 @@ def needed_by(code: str) -> set[str]:
     return found - own
 
 
-def bound_by(code: str) -> set[str]:
+@functools.lru_cache(10_000)
+def bound_by(code: str) -> frozenset[str]:
     """The names that code sets at its outermost level."""
     _, tree = parsed(code)
-    return {name for statement in (tree.body if tree else ()) for name in bound_in(statement)}
+    return frozenset().union(*map(bound_in, tree.body if tree else ()))
 
 
 def bound_in(statement: ast.stmt) -> set[str]:
