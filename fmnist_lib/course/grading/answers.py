@@ -26,7 +26,7 @@ from fmnist_lib.course.grading.exercises import (
     needed_by,
     parsed,
     parts,
-    squeezed,
+    statements,
 )
 from fmnist_lib.course.grading.submissions import Student
 from fmnist_lib.course.student import ID, NO_PYTHON
@@ -71,12 +71,11 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
     lessons: by notebook; an answer finds there what they define.
     """
     exercises, pieces, taken = list(exercises), [], Taken(remarks=[*student.remarks])
-    known = set().union(*(lesson.known for lesson in lessons.values()))
     for file, content in student.files.items():
         cells, problem = read_cells(content)
         if problem:
             taken.remarks.append(f"{file.rpartition('/')[2]}: {problem}")
-        pieces += _pieces(cells, file, known)
+        pieces += _pieces(cells, file, lessons.values())
     owners = [_owner(piece, exercises) for piece in pieces]
     for exercise in exercises:
         candidates = [n for n, owner in enumerate(owners) if owner == exercise.id]
@@ -142,14 +141,19 @@ def _rescued(text: str) -> Iterator[dict]:
                 yield _cell({"cell_type": kind, "metadata": kept, "source": value})
 
 
-def _pieces(cells: list[dict], file: str, known: set[str]) -> list[Piece]:
-    """The pieces of a notebook; known: the code of the course's lessons, as `Lesson` has it."""
+def _pieces(cells: list[dict], file: str, lessons: Iterable[Lesson]) -> list[Piece]:
     found, above = [], ""
     for cell in cells:
         if cell["type"] == "markdown":
             above = cell["source"]
         elif cell["type"] == "code":
-            cut, is_lesson = parts(cell["source"]), squeezed(cell["source"]) in known
+            source, all_of_it = cell["source"], statements(cell["source"])
+            own = all_of_it
+            for lesson in lessons:
+                own = lesson.without(own)
+            if own != all_of_it and own:  # cells of the lesson are merged with others
+                source = "\n".join(own)
+            cut, is_lesson = parts(source), bool(all_of_it) and not own
             alone = not any(call for _, call in cut)
             found += [
                 Piece(code, call, cell["id"], above, file, alone, is_lesson) for code, call in cut

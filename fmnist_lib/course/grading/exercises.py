@@ -16,6 +16,7 @@ from fmnist_lib.course.solutions import without_solution
 from fmnist_lib.course.student import ASKING, ID, NO_PYTHON
 from fmnist_lib.errors import CourseError
 
+SHORT = 30  # letters of a cell that a student may have written as well
 OUTCOMES = "outcomes"  # in the metadata of a notebook: what became of its predictions
 LABEL = r"\*\*((?:Exercise|Quiz) \d+)\b[^*\n]*\*\*"  # how the text of one begins
 
@@ -77,7 +78,17 @@ class Lesson:
 
     cells: list[tuple[int, str]]  # place and source of each cell
     names: set[str]  # that it defines, at its outermost level
-    known: set[str]  # the sources, without blanks and line ends
+
+    def without(self, lines: list[str]) -> list[str]:
+        """The statements of a student's cell without whole cells of the lesson among them."""
+        kept = [*lines]
+        for _, source in self.cells:
+            run = statements(source)
+            is_long = sum(map(len, run)) > SHORT
+            for start in range(len(kept) - len(run), -1, -1):
+                if kept[start : start + len(run)] == run and (is_long or run == lines):
+                    del kept[start : start + len(run)]
+        return kept
 
 
 def lesson_of(path: Path) -> Lesson:
@@ -88,12 +99,7 @@ def lesson_of(path: Path) -> Lesson:
         if cell.cell_type == "code" and not ASKING & {*cell.metadata.get("tags", [])}
     ]
     names = {name for _, source in cells for name in bound_by(source)}
-    return Lesson(cells, names, {squeezed(source) for _, source in cells})
-
-
-def squeezed(source: str) -> str:
-    """Code without blanks and line ends, to be compared."""
-    return "".join(source.split())
+    return Lesson(cells, names)
 
 
 def write_ids(notebook: NotebookNode, stem: str) -> None:
@@ -122,6 +128,13 @@ def parsed(source: str) -> tuple[bytes, ast.Module | None]:
             text = change(source)
             return text.encode(), ast.parse(text)
     return source.encode(errors="replace"), None
+
+
+@functools.lru_cache(10_000)
+def statements(source: str) -> list[str]:
+    """The statements of a cell, each in the one form that it can have without its comments."""
+    _, tree = parsed(source)
+    return [ast.unparse(each) for each in tree.body] if tree else []
 
 
 def parts(source: str) -> list[tuple[str, Call | None]]:
