@@ -31,6 +31,7 @@ def fmnist(context: click.Context) -> None:
 
 fmnist.add_command(train)
 FOLDER = command.Folder()
+PAGES, PLATFORMS = ("ipynb", "html", "pdf", "slides"), ("gift", "qti")
 PARAMETER = {"nargs": 2, "multiple": True, "metavar": "NAME VALUE"}
 
 
@@ -185,11 +186,27 @@ def grade(submissions, out, **options) -> None:
 @fmnist.command()
 @click.option("--notebook", default="", help="part of a name, such as 03 (default: all)")
 @click.option("--for", "audience", type=click.Choice(("student", "instructor")))
-@click.option("--format", "form", type=click.Choice(("ipynb", "html", "pdf", "slides")))
+@click.option("--format", "form", type=click.Choice((*PAGES, *PLATFORMS)))
 @click.option("--blank", is_flag=True, help="students get no outputs at all")
 @click.option("--out", type=FOLDER, default="handouts", show_default=True)
 def handouts(notebook, audience, form, blank, out) -> None:
-    """Make student and instructor versions, as .ipynb, HTML, PDF and slides."""
+    """Make student and instructor versions, as .ipynb, HTML, PDF and slides.
+
+    Only when asked for: the quiz, and the exercises with a number as answer, for learning
+    platforms, as gift (Moodle) and qti (Canvas). They hold the key and are for instructors.
+    """
+    if form in PLATFORMS:
+        from fmnist_lib.course import platforms
+
+        if blank or audience == "student":
+            raise CourseError(
+                f"{form} holds the key and is for instructors. Leave out --blank and --for student."
+            )
+        files, left_out = platforms.build(out, form, notebook)
+        for file in files:
+            click.echo(f"{form:<8}   {file}")
+        click.echo(f"left out   exercises that only the notebook can check: {left_out}")
+        return
     from fmnist_lib.course import handouts
 
     page = handouts.build(
