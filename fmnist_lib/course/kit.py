@@ -41,7 +41,7 @@ NAMES = (
     r"install/fmnist_lib-[\w.]+-py3-none-any\.whl",
 )
 IN_WHEEL = (
-    r"fmnist_lib/[\w./=,-]+\.(py|pt|md|css|js|json|csv|yaml)",
+    r"fmnist_lib/[\w./=,-]+\.(py|pt|md|css|html|js|json|csv|yaml)",
     r"fmnist_lib-[\w.]+\.dist-info/[\w./]+",
 )
 
