@@ -2,36 +2,45 @@
 
     python -m fmnist_lib.course.grading.judge < job.json
 
-A line of JSON for each result goes to the standard output, which no answer has: see `main`. An
-answer that is a value is checked in a process in which no code of a student has run; a function is
-checked where it was defined, and what it has changed there is looked for.
+A line for each result goes to the standard output, which no answer has: the job's `seal`, then
+JSON. An answer that is a value is checked in a process in which no code of a student has run; a
+function is checked where it was defined, and what it does and changes there is looked for.
 """
 
 import ast
+import builtins
+import functools
 import json
 import linecache
 import os
 import select
+import shutil
 import signal
 import sys
+import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from types import ModuleType
 
-import numpy as np
 import psutil
 import torch
 
 from fmnist_lib.course.grading import plain
-from fmnist_lib.lessons import quiz, verdict
+from fmnist_lib.lessons import quiz
+from fmnist_lib.storage import paths
 
 FORKS = sys.platform == "linux"  # elsewhere there is no fork, or none that PyTorch survives
 FILE = "<answer>"  # name of a student's code in tracebacks
 MOST_MESSAGE = 16 * 2**20  # bytes of an answer's value
 MOST_FILE = 16 * 2**20  # bytes of a file that an answer writes
 MOST_PROCESSES = 64
+VALUE = "answer"  # the name, in the course, of an answer that is no function or class
 DEATH_SIGNAL, DUMPABLE, SUBREAPER = 1, 4, 36  # of prctl(2)
+
+Note = Callable[[str], None]  # tells the grader at once what is unusual
 
 
 def main() -> None:
@@ -44,9 +53,11 @@ def main() -> None:
     _keep_apart()
 
     def say(**message) -> None:
-        channel.write(json.dumps(message) + "\n")
+        channel.write(job["seal"] + json.dumps(message) + "\n")
         channel.flush()
 
+    # They remember it: else each answer had to read it again, and seemed to change something.
+    quiz.questions(), tempfile.gettempdir()
     torch.set_num_threads(1)  # OpenMP's threads don't survive a fork
     namespace, place = {"__name__": "__main__", "get_ipython": NoShell}, 0
     for exercise in job["exercises"]:
@@ -60,7 +71,9 @@ def main() -> None:
                 return
         say(begin=exercise["id"])
         started = time.perf_counter()
+        there = {*os.listdir()}
         result = judge(exercise, namespace, job["seconds"], int(job["memory"] * 2**30), channel)
+        _remove_all_but(there)
         say(id=exercise["id"], seconds=time.perf_counter() - started, **result)
     say(done=True)
 
@@ -71,12 +84,30 @@ def _keep_apart() -> None:
     And this ends with the process that has started it.
     """
     if FORKS:
-        import ctypes
+        _end_with_parent()
+        _library().prctl(DUMPABLE, 0)
+        _library().prctl(SUBREAPER, 1)
 
-        library = ctypes.CDLL(None)
-        library.prctl(DEATH_SIGNAL, signal.SIGKILL)
-        library.prctl(DUMPABLE, 0)
-        library.prctl(SUBREAPER, 1)
+
+def _end_with_parent() -> None:
+    _library().prctl(DEATH_SIGNAL, signal.SIGKILL)
+
+
+@functools.cache
+def _library():
+    import ctypes
+
+    return ctypes.CDLL(None)
+
+
+def _remove_all_but(names: set[str]) -> None:
+    """Leave nothing of an answer's files in this folder: neither a full disk nor a message."""
+    for name in {*os.listdir()} - names:
+        if os.path.isdir(name) and not os.path.islink(name):
+            shutil.rmtree(name, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                os.remove(name)
 
 
 def judge(exercise: dict, namespace: dict, seconds: float, memory: int, channel=None) -> dict:
@@ -86,20 +117,26 @@ def judge(exercise: dict, namespace: dict, seconds: float, memory: int, channel=
     given. namespace: what the lesson has defined so far; it stays as it is.
     """
 
-    def answer() -> dict:
-        before = _state()
+    def answer(note: Note) -> dict:
+        watch = Watch()
+        _listen(note)
         value = _value(exercise, dict(namespace))
         given = {"given": _shown(value)}
         try:
-            return given | {"value": plain.as_json(value), "unusual": _changes(before)}
+            return given | {"value": plain.as_json(value), "unusual": watch.changes()}
         except plain.NotPlainError:
+            sys.setprofile(watch.at_border(note))
             said = _checked(exercise, namespace, value)
-            return given | said | {"unusual": _changes(before)}
+            sys.setprofile(None)
+            return given | said | {"unusual": watch.changes()}
 
     said = apart(answer, seconds, memory, channel)
     if "value" in said:
         value = plain.from_json(said.pop("value"))
-        said |= apart(lambda: _checked(exercise, namespace, value), seconds, memory, channel)
+        check = apart(lambda _: _checked(exercise, namespace, value), seconds, memory, channel)
+        said |= check | {"unusual": said["unusual"] + check["unusual"]}
+    elif exercise["answer"] == VALUE and said["kind"] == "right":
+        said["unusual"].append("is no plain value, and so was checked beside the answer's own code")
     return said
 
 
@@ -128,23 +165,34 @@ def _shown(value) -> str:
 # ----------------------------------------------------------------------- a process for an answer
 
 
-def apart(task: Callable[[], dict], seconds: float, memory: int, channel=None) -> dict:
+def apart(task: Callable[[Note], dict], seconds: float, memory: int, channel=None) -> dict:
     """What a task returns that runs in a process of its own; a sentence, if it does not end well.
 
+    The task gets a function that notes what is unusual, which no later end of the process undoes.
     channel: a file that the process must not have. Where there is no fork it runs here.
     """
     if not FORKS:
-        return _outcome(task)
+        noted: list[str] = []
+        said = _outcome(task, noted.append)
+        return said | {"unusual": noted + said.get("unusual", [])}
     reader, writer = os.pipe()
+    # In front of each line: who only finds the pipe can't write one that counts.
+    seal = os.urandom(16).hex().encode()
     if not (pid := os.fork()):
         try:
             os.close(reader)
             if channel is not None:
                 os.close(channel.fileno())
             os.setsid()
+            _end_with_parent()
             _limit(memory)
             with os.fdopen(writer, "wb") as pipe:
-                pipe.write(json.dumps(_outcome(task)).encode())
+
+                def tell(message: dict, dumps=json.dumps) -> None:
+                    pipe.write(seal + dumps(message).encode() + b"\n")
+                    pipe.flush()
+
+                tell(_outcome(task, lambda remark: tell({"unusual": [remark]})))
         except BaseException:  # noqa: B902, nobody above is to go on as if it were the parent
             pass
         finally:
@@ -155,13 +203,7 @@ def apart(task: Callable[[], dict], seconds: float, memory: int, channel=None) -
     _end_all()
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
-    if problem:
-        return _stopped(problem)
-    try:
-        said = json.loads(message)
-        return said if isinstance(said, dict) else _stopped(SILENT)
-    except ValueError:
-        return _stopped(FORGED if message else SILENT)
+    return _understood(message, seal, problem)
 
 
 class NoShell:
@@ -175,15 +217,33 @@ SILENT = "It ends the program, or lets it crash, before there is a result."
 FORGED = "It writes into the channel of the grader, so that no result arrives."
 
 
+def _understood(message: bytearray, seal: bytes, problem: str) -> dict:
+    """The one result in the lines of a process, with all that it has noted; else the problem."""
+    results, unusual = [], []
+    for line in message.splitlines(keepends=True):
+        if not line.endswith(b"\n"):  # its end was cut off by a limit
+            problem = problem or FORGED
+        elif not line.startswith(seal):
+            problem = FORGED
+        else:
+            said = json.loads(line.removeprefix(seal))
+            unusual += said.pop("unusual", [])
+            results += [said] if said else []
+    if problem or len(results) != 1:
+        problem = problem or (FORGED if results else SILENT)
+        unusual += [problem] if problem == FORGED else []
+        results = [_stopped(problem)]
+    return results[0] | {"unusual": [*dict.fromkeys(unusual)]}
+
+
 def _stopped(problem: str) -> dict:
-    unusual = [problem] if problem == FORGED else []
-    return {"kind": "stopped", "reason": problem, "unusual": unusual}
+    return {"kind": "stopped", "reason": problem}
 
 
-def _outcome(task: Callable[[], dict]) -> dict:
+def _outcome(task: Callable[[Note], dict], note: Note) -> dict:
     """What a task returns; what stopped it, in words."""
     try:
-        return task()
+        return task(note)
     except MemoryError:
         return _stopped("It needs more memory than an answer may have.")
     except SyntaxError as error:
@@ -225,9 +285,9 @@ def _processes_of_user() -> int:
     return count
 
 
-def _hear(reader: int, pid: int, seconds: float, memory: int) -> tuple[bytes, str]:
+def _hear(reader: int, pid: int, seconds: float, memory: int) -> tuple[bytearray, str]:
     """The message of a process, or why it was ended."""
-    message, end = b"", time.monotonic() + seconds
+    message, end = bytearray(), time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         ready, _, _ = select.select([reader], [], [], min(left, 0.2))
         if ready:
@@ -236,14 +296,14 @@ def _hear(reader: int, pid: int, seconds: float, memory: int) -> tuple[bytes, st
                 return message, ""
             message += part
             if len(message) > MOST_MESSAGE:
-                return b"", "Its value is too large to be checked."
+                return message, "Its value is too large to be checked."
         elif problem := _too_much(memory):
-            return b"", problem
+            return message, problem
         elif _is_over(pid):  # what it has left behind may hold the pipe open
             rest, _, _ = select.select([reader], [], [], 0)
             if not rest:
                 return message, ""
-    return b"", f"It takes longer than {seconds:g} seconds."
+    return message, f"It takes longer than {seconds:g} seconds."
 
 
 def _is_over(pid: int) -> bool:
@@ -290,42 +350,155 @@ def _end_all() -> None:
         time.sleep(0.01)
 
 
-# ------------------------------------------------------------------- what an answer has changed
+# ------------------------------------------------------- what an answer does besides, and changes
+
+# Events of Python (sys.addaudithook) that no answer needs. Of these its own code is the cause,
+ITS_OWN = ("object.__", "code.__new__", "function.__new__", "gc.", "sys._", "sys.set", "sys.add")
+# and of these also what it calls.
+BEHIND_IT = ("os.fork", "os.exec", "os.kill", "os.posix_spawn", "os.system", "os.symlink",
+             "os.link", "subprocess.", "socket.", "ctypes.", "pickle.find_class",
+             "mmap.")  # fmt: skip
+MAKE_CODE = ("dataclasses.py", f"collections{os.sep}__init__.py", "judge.py")  # from texts
+# What libraries read of the system they run on.
+OF_SYSTEM = ("/usr/", "/etc/", "/sys/", "/proc/cpuinfo", "/proc/meminfo", "/dev/null",
+             "/dev/urandom")  # fmt: skip
+MOST_REMARKS = 6
 
 
-def _watched() -> Iterator[tuple[str, dict]]:
-    """What checks rely on: modules and classes, by name, with all that they hold."""
-    for name, module in [*sys.modules.items()]:
-        if name.startswith("fmnist_lib") or name in ("builtins", "json", "os", "sys", "select"):
-            yield name, vars(module)
-    for module in (torch, torch.nn.functional, np, np.testing):
-        yield module.__name__, vars(module)
-    for kind in (torch.Tensor, torch.nn.Module, verdict.Verdict):
-        yield f"{kind.__module__}.{kind.__name__}", vars(kind)
+def _listen(note: Note) -> None:
+    """Note from now on what the code of an answer makes Python do; nothing in Python ends this."""
+    heard, busy, thread = set(), set(), threading.get_ident
+    own = (os.path.realpath(os.getcwd()), os.path.realpath(tempfile.gettempdir()))
+    known = (sys.prefix, sys.base_prefix, paths.PACKAGE, paths.data_root())
+    known = (*own, *map(os.path.realpath, known), *OF_SYSTEM)
+    checks = os.path.realpath(paths.PACKAGE / "lessons")
+
+    def is_foreign(path, flags: int) -> bool:
+        if not isinstance(path, (str, bytes)):
+            return True  # a number: what is open already
+        path = os.path.realpath(os.fsdecode(path))
+        writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        return not path.startswith(own if writes else known) or path.startswith(checks)
+
+    def remark(event: str, details: tuple, frame) -> str:
+        caller = frame.f_code.co_filename
+        if event == "exec":
+            made = not os.path.isabs(details[0].co_filename) and not caller.endswith(MAKE_CODE)
+            return "runs code from a text" if made and _cause(frame) != LOADING else ""
+        if event.startswith(ITS_OWN):
+            its_own = caller == FILE or caller == "<string>"
+            return f"does {event} {_detail(details)}" if its_own else ""
+        if _cause(frame) != FILE or event == "open" and not is_foreign(details[0], details[2]):
+            return ""
+        return f"does {event} {_detail(details)}"
+
+    def hear(event: str, details: tuple) -> None:
+        if not event.startswith(("exec", "open", *ITS_OWN, *BEHIND_IT)) or thread() in busy:
+            return
+        busy.add(thread())
+        try:
+            said = remark(event, details, sys._getframe(1)).strip()
+            if said and said not in heard and len(heard) < MOST_REMARKS:
+                heard.add(said)
+                note(said)
+        finally:
+            busy.discard(thread())
+
+    sys.addaudithook(hear)
 
 
-def _state() -> dict[tuple[str, str], tuple]:
-    """Every entry of what is watched; kept alive, so that no other object gets its address."""
-    return {
-        (where, name): (
-            value,
-            getattr(value, "__code__", None),
-            getattr(value, "__defaults__", None),
-        )
-        for where, entries in _watched()
-        for name, value in [*entries.items()]
-        if not name.startswith("__") or callable(value)
-    }
+LOADING = "<frozen importlib._bootstrap>"
 
 
-def _changes(before: dict) -> list[str]:
-    """What is no longer as it was, such as `torch.allclose` after an assignment to it."""
-    now = _state()
-    return [
-        f"changes {'.'.join(key)}"
-        for key, parts in before.items()
-        if key not in now or any(one is not two for one, two in zip(parts, now[key]))
-    ]
+def _cause(frame) -> str:
+    """Whether a module that is being loaded or an answer's code is at work: LOADING, FILE or ""."""
+    while frame is not None:
+        if frame.f_code.co_filename in (LOADING, FILE):
+            return frame.f_code.co_filename
+        frame = frame.f_back
+    return ""
+
+
+def _detail(details: tuple) -> str:
+    return next((each[:60] for each in details if isinstance(each, str)), "")
+
+
+# What libraries change by themselves: PyTorch, when an optimizer first loads its compiler; copy.
+LIVELY = {"__warningregistry__", "manual_seed", "_spmd_types_available", "__slotnames__"}
+SHADOWING = {*dir(builtins)}  # in a module, they go before those that all know
+
+
+def _watched() -> Iterator[ModuleType | type]:
+    """What checks rely on: the package's modules, and the modules and classes that they name."""
+    own = [module for name, module in [*sys.modules.items()] if name.startswith("fmnist_lib")]
+    found = [*own, *(sys.modules[name] for name in ("builtins", "json", "os", "sys", "select"))]
+    named = [value for module in (*own, torch.nn) for value in [*vars(module).values()]]
+    found += [each for each in named if isinstance(each, (ModuleType, type))]
+    yield from {id(each): each for each in found}.values()
+
+
+class Watch:
+    """All that checks rely on, as it is now; kept alive, so that nothing else gets its address."""
+
+    def __init__(self):
+        self.kept = [(each, vars(each), dict(vars(each))) for each in _watched()]
+        self.inner = {
+            id(value): (value, _inner(value)) for _, _, e in self.kept for value in e.values()
+        }
+        self.tensors = {*_kinds_of_tensors()}
+
+    def changes(self, also_inner: bool = True) -> list[str]:
+        """What is no longer as it was, such as `torch.allclose` after an assignment to it.
+
+        also_inner: the code of functions, too, which takes longer.
+        """
+        found = []
+        for place, now, before in self.kept:
+            changed = [name for name, value in before.items() if now.get(name, ...) is not value]
+            if len(now) > len(before):
+                changed += [
+                    name
+                    for name in now.keys() - before.keys()
+                    if isinstance(place, type) or name in SHADOWING
+                ]
+            where = getattr(place, "__qualname__", place.__name__)
+            found += [f"changes {where}.{name}" for name in changed if name not in LIVELY]
+        for value, inner in self.inner.values() if also_inner else ():
+            if any(one is not two for one, two in zip(inner, _inner(value))):
+                found.append(f"changes the code of {value.__name__}")
+        new = {*_kinds_of_tensors()} - self.tensors
+        return found + [f"makes a kind of tensors, {kind.__name__}" for kind in new]
+
+    def at_border(self, note: Note) -> Callable:
+        """For `sys.setprofile`: looks where an answer's code begins or ends within a check.
+
+        What is as it was again when the check is over does so not stay unnoticed.
+        """
+        noted = set()
+
+        def look(frame, event: str, _) -> None:
+            if event not in ("call", "return") or frame.f_code.co_filename != FILE:
+                return
+            if frame.f_back is None or frame.f_back.f_code.co_filename != FILE:
+                for change in {*self.changes(also_inner=False)} - noted:
+                    noted.add(change)
+                    if len(noted) <= MOST_REMARKS:
+                        note(change)
+
+        return look
+
+
+def _inner(value) -> tuple:
+    return getattr(value, "__code__", None), getattr(value, "__defaults__", None)
+
+
+def _kinds_of_tensors() -> Iterator[type]:
+    """Classes of tensors, but for those that stand in a module, as PyTorch's own do."""
+    found = [torch.Tensor]
+    for kind in found:
+        found += type.__subclasses__(kind)
+        if getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind:
+            yield kind
 
 
 if __name__ == "__main__":

@@ -3,11 +3,16 @@
 A pickle would run what its author likes when it is opened.
 """
 
+from collections import Counter, OrderedDict, defaultdict
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import torch
 
 MOST = 1_000_000  # numbers in one value
+VIEWS = (type({}.keys()), type({}.values()))
 
 
 class NotPlainError(Exception):
@@ -24,26 +29,33 @@ def as_json(value):
         return value
     if kind in (list, tuple, set, frozenset):
         return {kind.__name__: [as_json(each) for each in value]}
-    if kind is dict:
+    if kind is torch.Size or kind in VIEWS:
+        return as_json(tuple(value))
+    if kind in (Fraction, Decimal):
+        return float(value)
+    if kind in (dict, Counter, OrderedDict, defaultdict):
         return {"dict": [[as_json(key), as_json(each)] for key, each in value.items()]}
     if kind is range:
         return {"range": [value.start, value.stop, value.step]}
     if value is ...:
         return {"dots": []}
-    if kind in (torch.Tensor, torch.nn.Parameter) and value.numel() <= MOST:
+    is_tensor = kind in (torch.Tensor, torch.nn.Parameter) and not value.is_complex()
+    if is_tensor and value.numel() <= MOST:
         tensor = value.detach().cpu()
         return {"tensor": [str(tensor.dtype)[6:], list(tensor.shape), tensor.flatten().tolist()]}
     if isinstance(value, np.generic) and kind.__module__ == "numpy":
         return as_json(np.asarray(value)) | {"single": True}
     if kind is np.ndarray and value.dtype.kind in "biufU" and value.size <= MOST:
         return {"array": [value.dtype.str, list(value.shape), value.flatten().tolist()]}
+    if kind is np.ndarray and value.dtype == object and value.size <= MOST:
+        return {"objects": [list(value.shape), [as_json(each) for each in value.flatten()]]}
     if kind is pd.Series:
         return {"series": [as_json(value.index.tolist()), as_json(value.to_numpy())]}
     if kind is pd.DataFrame:
         columns = [as_json(value[name].to_numpy()) for name in value]
         return {"frame": [as_json(value.index.tolist()), as_json([*value.columns]), columns]}
-    if isinstance(value, pd.Index):
-        return as_json(value.to_numpy())
+    if isinstance(value, (pd.Index, pd.Categorical)):
+        return as_json(np.asarray(value))
     raise NotPlainError(kind.__name__)
 
 
@@ -69,6 +81,11 @@ def from_json(written):
             dtype, shape, numbers = content
             array = np.array(numbers, dtype=dtype).reshape(shape)
             return array[()] if written.get("single") else array
+        case "objects":
+            shape, values = content
+            array = np.empty(len(values), dtype=object)
+            array[:] = [*map(from_json, values)]
+            return array.reshape(shape)
         case "series":
             return pd.Series(from_json(content[1]), index=from_json(content[0]))
         case "frame":

@@ -9,13 +9,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fmnist_lib.course.grading import judge
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import paths
 
 LESSON_SECONDS = 600  # for the lesson of a notebook, up to an exercise
+PATIENCE = 30  # seconds beyond its own that an answer may take, until its judge is ended
 ROOM = 64 * 2**20  # bytes for all files of a notebook's answers
 # Finds the package in the folder that it gets, and nowhere else.
 START = (
@@ -52,16 +53,19 @@ def what_holds() -> dict[str, bool]:
 
 def run(job: dict) -> Iterator[dict]:
     """Let `judge` do a job; its messages, as they come. Ends early when it is ended or hangs."""
+    # In front of each line; what somebody else writes, whom no sandbox keeps away, does not count.
+    seal = os.urandom(16).hex()
     with _place() as (command, folder):
         process = subprocess.Popen(
             [*command, sys.executable, "-I", "-B", "-c", START, str(paths.PACKAGE.parent)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            cwd=folder, env=_environment(folder), encoding="utf-8", start_new_session=True,
+            cwd=folder, env=_environment(folder), encoding="utf-8", errors="replace",
+            start_new_session=True,
         )  # fmt: skip
         patience = None
         try:
             with process.stdin as pipe:
-                pipe.write(json.dumps(job))
+                pipe.write(json.dumps(job | {"seal": seal}))
             # An answer is run, then checked, each within its seconds.
             allowed = LESSON_SECONDS
             while True:
@@ -71,9 +75,11 @@ def run(job: dict) -> Iterator[dict]:
                 patience.cancel()
                 if not line:
                     return
-                message = json.loads(line)
-                yield message
-                allowed = 2 * job["seconds"] + 30 if "begin" in message else LESSON_SECONDS
+                with suppress(ValueError):
+                    message = json.loads(line.partition(seal)[2])
+                    yield message
+                    is_asked = "begin" in message
+                    allowed = 2 * job["seconds"] + PATIENCE if is_asked else LESSON_SECONDS
         finally:
             if patience:
                 patience.cancel()
@@ -94,7 +100,7 @@ def _place() -> Iterator[tuple[list[str], str]]:
         yield [
             bubblewrap(), "--unshare-all", "--die-with-parent", "--new-session",
             "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
-            "--size", str(ROOM), "--tmpfs", "/tmp", *binds, "--dir", folder, "--chdir", folder,
+            *binds, "--size", str(ROOM), "--tmpfs", folder, "--chdir", folder,
             "--remount-ro", "/dev", "--remount-ro", "/", "--",
         ], folder  # fmt: skip
 
@@ -131,15 +137,16 @@ def judged(job: dict) -> list[dict]:
                 )
             if "begin" in message:
                 begun = message["begin"]
-            elif "id" in message:
+            elif message.get("id", ...) == begun:
                 results.append(message)
                 left, begun = [each for each in left if each["id"] != message["id"]], None
             done |= "done" in message
-        if begun:
+        lost = [each["id"] for each in now if each in left] if done else [begun] if begun else []
+        for id in lost:
             reason = "It ends the program that grades it, or takes far too long."
-            results.append({"id": begun, "kind": "stopped", "reason": reason, "unusual": [reason]})
-            left = [each for each in left if each["id"] != begun]
-        elif not done:
+            results.append({"id": id, "kind": "stopped", "reason": reason, "unusual": [reason]})
+        left = [each for each in left if each["id"] not in lost]
+        if not done and len(left) == len(now):
             raise CourseError(
                 f"The process that grades {job['notebook']} ends before the first answer, as it "
                 "does when the memory is full. Give fewer --workers."
