@@ -190,7 +190,7 @@ def _is_alike(piece: Piece, exercise: Exercise) -> bool:
     if re.search(rf"^(def|class) {re.escape(exercise.call.answer)}\b", exercise.stub, re.M):
         return True
     label = piece.above.find(f"**{exercise.label}")
-    text = piece.above[max(label, 0) :]
+    text = piece.above[max(label, 0) :][: 2 * len(exercise.text)]
     return SequenceMatcher(None, text, exercise.text, autojunk=False).ratio() > LIKE
 
 

@@ -6,9 +6,9 @@ import re
 import symtable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from fmnist_lib.course.execute import read_notebook
@@ -16,6 +16,7 @@ from fmnist_lib.course.solutions import without_solution
 from fmnist_lib.course.student import ASKING, ID, NO_PYTHON
 from fmnist_lib.errors import CourseError
 
+IPYTHON = re.compile(r"^([ \t]*)([%!].*|[\w.]+\?+|\?+[\w.]+)[ \t]*$", re.M)  # a line of its own
 SHORT = 30  # letters of a cell that a student may have written as well
 OUTCOMES = "outcomes"  # in the metadata of a notebook: what became of its predictions
 LABEL = r"\*\*((?:Exercise|Quiz) \d+)\b[^*\n]*\*\*"  # how the text of one begins
@@ -118,15 +119,19 @@ def write_ids(notebook: NotebookNode, stem: str) -> None:
 
 @functools.lru_cache(10_000)
 def parsed(source: str) -> tuple[bytes, ast.Module | None]:
-    """The code of a cell in Python, IPython's own forms translated, and its syntax tree.
+    """The code of a cell, without IPython's own forms, and its syntax tree.
 
-    The tree is None when it is no Python. What a cell magic is about, as `%%time`, is plain code.
+    The tree is None when it is no Python, or too deep to be written again. What a cell magic is
+    about, as `%%time`, is plain code; a line such as `%matplotlib` or `!pip` is a call of
+    `get_ipython`, and no more.
     """
     source = re.sub(r"\A\s*%%\w+.*", "", source)
-    for change in (str, TransformerManager().transform_cell):
+    for change in (str, partial(re.sub, IPYTHON, r"\1get_ipython()")):
         with suppress(*NO_PYTHON):
             text = change(source)
-            return text.encode(), ast.parse(text)
+            tree = ast.parse(text)
+            ast.unparse(tree)
+            return text.encode(), tree
     return source.encode(errors="replace"), None
 
 

@@ -42,6 +42,12 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic, paths
 
 GRADED = ".graded"  # folder of what was judged
+# Parameters of the lessons: an answer may use what they train and measure, and no check does.
+QUICK = {
+    "epochs": 1, "train_images": 3000, "subset_images": 150, "permuted_images": 150,
+    "test_queries": 500, "neighbour_images": 2000, "occluded_images": 2, "simulations": 500,
+    "disturbed_images": 300, "rounds": 2, "device": "cpu", "dtype": "float32", "threads": 1,
+}  # fmt: skip
 
 
 def grade(
@@ -140,15 +146,27 @@ def read_points(path: str | Path | None, known: list[Exercise]) -> dict[str, flo
     return points
 
 
-def _needed_cells(lesson: Lesson, names: set[str], data_source: str) -> list[tuple[int, str]]:
-    """The cells of a lesson that define these names, and those that they need in turn."""
-    kept, wanted = [], set(names)
+def _needed_cells(
+    lesson: Lesson, for_checks: set[str], for_answers: set[str], data_source: str
+) -> list[tuple[int, str, bool]]:
+    """The cells of a lesson that define these names, and those that they need in turn.
+
+    Each with its place, its source, and whether a check needs it.
+    """
+    kept, checks, answers = [], set(for_checks), set(for_answers)
     for place, source in reversed(lesson.cells):
-        if wanted & bound_by(source):
-            if "data_source: str" in source:
-                source += f"\ndata_source = {data_source!r}"
-            kept.append((place, source))
-            wanted |= needed_by(source)
+        names = bound_by(source)
+        if not names & (checks | answers):
+            continue
+        is_for_checks = bool(names & checks)
+        if is_for_checks:
+            checks |= needed_by(source)
+        answers |= needed_by(source)
+        given = {**QUICK, "data_source": data_source}
+        if "data_source" in names:  # the cell with the parameters
+            lines = [f"{name} = {value!r}" for name, value in given.items() if name in names]
+            source = "\n".join([source, *lines])
+        kept.append((place, source, is_for_checks))
     return kept[::-1]
 
 
@@ -183,10 +201,11 @@ def _jobs(
         these = [e for e in asked if e.notebook == stem and e.id not in graded.results]
         if not these:
             continue
-        exercises, names = [], set()
+        exercises, for_checks, for_answers = [], set(), set()
         for one in these:
             code = graded.taken.answers[one.id].code
-            names |= needed_by(code) | needed_by(one.call.code) - {one.call.answer}
+            for_checks |= needed_by(one.call.code) - {one.call.answer}
+            for_answers |= needed_by(code)
             exercises.append(
                 {
                     "id": one.id, "place": one.place, "is_quiz": one.call.is_quiz, "code": code,
@@ -195,7 +214,7 @@ def _jobs(
             )  # fmt: skip
         job = {
             "notebook": stem,
-            "cells": _needed_cells(lesson, names, data_source),
+            "cells": _needed_cells(lesson, for_checks, for_answers, data_source),
             "exercises": exercises,
             "seconds": seconds,
             "memory": memory,

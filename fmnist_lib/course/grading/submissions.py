@@ -10,17 +10,24 @@ Archives are read where they are; nothing is unpacked onto the disk, and no link
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from typing import BinaryIO
 
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import paths
 from fmnist_lib.storage.atomic import reading
 
 MOST_BYTES = 64 * 2**20  # of one file; a notebook of the course with its figures has 2
-MOST_FILES = 100  # of one student
+MOST_OF_STUDENT = 4 * MOST_BYTES
+MOST_FILES = 100  # in an archive that a student hands in
+TORN = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError)
+LINK = 0o12  # the kind of file, in the attributes of an archive's entry
+Content = Callable[[], bytes | str] | str  # reads a file, or says why it is not read; or says so
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w+?_(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)", re.I)
 IGNORED = re.compile(r"(^|/)(\.|__MACOSX/|Thumbs\.db$|desktop\.ini$)")
@@ -44,41 +51,49 @@ def read(place: str | Path, stems: Iterable[str]) -> list[Student]:
     there is no such place, or nothing in it.
     """
     place, students = paths.in_work_folder(place), {}
-    for path, content in _files(place):
-        name, number, platform = _owner(path, [*stems])
-        student = students.setdefault((name, number), Student(name, number, platform))
-        for file, data, problem in _notebooks(path, content):
-            if problem:
-                student.remarks.append(problem)
-            elif len(student.files) < MOST_FILES:
-                student.files[file] = data
+    with _opened(place) as files:
+        for path, content in files:
+            name, number, platform = _owner(path, [*stems])
+            student = students.setdefault((name, number), Student(name, number, platform))
+            for file, load in _notebooks(path, content):
+                data = load() if callable(load) else load
+                if isinstance(data, str):
+                    student.remarks.append(data)
+                elif sum(map(len, student.files.values())) + len(data) > MOST_OF_STUDENT:
+                    student.remarks.append(f"{file} is left out: there is too much before it.")
+                else:
+                    student.files[file] = data
     if not students:
         raise CourseError(
             f"{place} holds no submission. Expected are notebooks in a folder for each student, or "
             "with the student in each name, as Moodle and Canvas pack them."
         )
     for student in students.values():
+        student.remarks = list(dict.fromkeys(student.remarks))
         if not student.files:
             student.remarks.append("No notebook was handed in.")
     return sorted(students.values(), key=lambda each: (each.name.casefold(), each.id))
 
 
-def _files(place: Path) -> Iterator[tuple[PurePosixPath, bytes | str]]:
-    """Each file by its path from the place on; its content, or a sentence why there is none."""
-    if paths.is_folder(place):
-        found = list(_files_of_folder(place))
-    elif paths.is_file(place):
-        with reading(place):
-            found = list(_files_of_archive(place.read_bytes(), place.name))
-    else:
-        raise CourseError(f"There is no folder or archive {place}.")
-    tops = {path.parts[0] for path, _ in found}
-    if len(tops) == 1 and all(len(path.parts) > 2 for path, _ in found):  # one folder around all
-        found = [(PurePosixPath(*path.parts[1:]), content) for path, content in found]
-    yield from found
+@contextmanager
+def _opened(place: Path) -> Iterator[list[tuple[PurePosixPath, Content]]]:
+    """Each file by its path from the place on, and what reads it; else a sentence why not."""
+    with ExitStack() as stack:
+        if paths.is_folder(place):
+            found = list(_files_of_folder(place))
+        elif paths.is_file(place):
+            with reading(place):
+                file = stack.enter_context(open(place, "rb"))
+            found = _files_of_archive(file, place.name)
+        else:
+            raise CourseError(f"There is no folder or archive {place}.")
+        tops = {path.parts[0] for path, _ in found}
+        if len(tops) == 1 and all(len(path.parts) > 2 for path, _ in found):  # one around all
+            found = [(PurePosixPath(*path.parts[1:]), content) for path, content in found]
+        yield found
 
 
-def _files_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, bytes | str]]:
+def _files_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Content]]:
     with reading(folder):
         for path in sorted(folder.rglob("*")):
             inner = PurePosixPath(path.relative_to(folder).as_posix())
@@ -87,36 +102,49 @@ def _files_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, bytes | str]
             if path.is_symlink() or any((folder / p).is_symlink() for p in inner.parents):
                 yield inner, f"{inner.name} is a link, which is not followed."
             elif path.is_file():
-                try:
-                    too_large = path.stat().st_size > MOST_BYTES
-                    yield inner, _too_large(inner) if too_large else path.read_bytes()
-                except OSError as error:
-                    yield inner, f"{inner.name} can't be read: {error.strerror}."
+                yield inner, partial(_content_of_file, path)
 
 
-def _files_of_archive(archive: bytes, name: str) -> Iterator[tuple[PurePosixPath, bytes | str]]:
+def _content_of_file(path: Path) -> bytes | str:
     try:
-        with zipfile.ZipFile(BytesIO(archive)) as opened:
-            for one in opened.infolist():
-                inner = PurePosixPath(one.filename.replace("\\", "/"))
-                if one.is_dir() or not inner.parts:
-                    continue
-                if inner.is_absolute() or ".." in inner.parts or one.external_attr >> 28 == 0o12:
-                    kept = PurePosixPath(*(p for p in inner.parts if p not in ("..", "/")))
-                    yield kept, f"{one.filename} points out of the archive, and is left out."
-                elif IGNORED.search(str(inner)):
-                    continue
-                elif one.file_size > MOST_BYTES:
-                    yield inner, _too_large(inner)
-                else:
-                    with opened.open(one) as file:  # whatever size it says it has
-                        content = file.read(MOST_BYTES + 1)
-                    yield inner, content if len(content) <= MOST_BYTES else _too_large(inner)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError) as error:
+        if path.stat().st_size > MOST_BYTES:
+            return _too_large(path)
+        return path.read_bytes()
+    except OSError as error:
+        return f"{path.name} can't be read: {error.strerror}."
+
+
+def _files_of_archive(file: BinaryIO, name: str) -> list[tuple[PurePosixPath, Content]]:
+    """As `_opened` has them; CourseError when it is no archive."""
+    try:
+        opened = zipfile.ZipFile(file)
+        entries = opened.infolist()
+    except (*TORN, OSError) as error:
         raise CourseError(f"{name} can't be read as a .zip archive: {error}.") from error
+    found: list[tuple[PurePosixPath, Content]] = []
+    for one in entries:
+        inner = PurePosixPath(one.filename.replace("\\", "/"))
+        if one.is_dir() or not inner.parts:
+            continue
+        if inner.is_absolute() or ".." in inner.parts or one.external_attr >> 28 == LINK:
+            kept = PurePosixPath(*(part for part in inner.parts if part not in ("..", "/")))
+            found.append((kept, f"{one.filename} points out of the archive, and is left out."))
+        elif not IGNORED.search(str(inner)):
+            found.append((inner, partial(_content_of_entry, opened, one)))
+    return found
 
 
-def _too_large(path: PurePosixPath) -> str:
+def _content_of_entry(archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> bytes | str:
+    path = PurePosixPath(one.filename)
+    try:
+        with archive.open(one) as file:  # whatever size it says it has
+            content = file.read(MOST_BYTES + 1)
+    except (*TORN, OSError) as error:
+        return f"{path.name} can't be read out of its archive: {error}."
+    return content if len(content) <= MOST_BYTES else _too_large(path)
+
+
+def _too_large(path: PurePath) -> str:
     return f"{path.name} is larger than {MOST_BYTES >> 20} MB, and is left out."
 
 
@@ -134,18 +162,21 @@ def _owner(path: PurePosixPath, stems: list[str]) -> tuple[str, str, str]:
     return " ".join(name.replace("_", " ").split(" ")).strip(" -.") or path.stem, "", ""
 
 
-def _notebooks(path: PurePosixPath, content: bytes | str) -> Iterator[tuple[str, bytes, str]]:
-    """The notebooks in a file: itself, or those in an archive; name, content, else a sentence."""
-    if isinstance(content, str):
-        yield path.name, b"", content
-    elif path.suffix.lower() == ".ipynb":
-        yield str(path), content, ""
-    elif path.suffix.lower() == ".zip":
+def _notebooks(path: PurePosixPath, content: Content) -> Iterator[tuple[str, Content]]:
+    """The notebooks in a file: itself, or those in an archive."""
+    kind = path.suffix.lower()
+    if isinstance(content, str) or kind == ".ipynb":
+        yield str(path), content
+    elif kind == ".zip":
+        data = content()
+        if isinstance(data, str):
+            yield str(path), data
+            return
         try:
-            for inner, data in _files_of_archive(content, path.name):
-                if isinstance(data, str):
-                    yield inner.name, b"", data
-                elif inner.suffix.lower() == ".ipynb":
-                    yield f"{path}/{inner}", data, ""
+            inside = _files_of_archive(BytesIO(data), path.name)
         except CourseError as error:
-            yield path.name, b"", str(error)
+            yield str(path), str(error)
+            return
+        for inner, load in inside[:MOST_FILES]:
+            if isinstance(load, str) or inner.suffix.lower() == ".ipynb":
+                yield f"{path}/{inner}", load

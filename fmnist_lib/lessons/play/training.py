@@ -32,7 +32,8 @@ def watch(
     """
     steps = math.ceil(len(train) / recipe.batch_size) if train and recipe else 0
     bar = _Bar(steps, recipe.epochs if recipe else 0)
-    curves, drawn = display.display({"text/plain": ""}, raw=True, display_id=True), 0.0
+    curves, drawn = display.DisplayHandle(), 0.0
+    curves.display({"text/plain": ""}, raw=True)
     done: list[Epoch] = []
     counting = register_optimizer_step_post_hook(lambda *_: bar.count())
     try:
@@ -79,7 +80,8 @@ class _Bar:
         self._steps, self._epochs, self._complete = steps, epochs, 0
         self.counted = 0
         first = {"text/plain": "the first epoch is running"}
-        self._place = display.display(first, raw=True, display_id=True)
+        self._place = display.DisplayHandle()
+        self._place.display(first, raw=True)
         self._shown = time.monotonic()
 
     def count(self) -> None:
