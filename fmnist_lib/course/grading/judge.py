@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 
 import psutil
 import torch
@@ -52,6 +53,8 @@ def main() -> None:
 
     # They remember it: else each answer had to read it again, and seemed to change something.
     quiz.questions(), tempfile.gettempdir()
+    if any("optim" in each["code"] for each in job["exercises"]):
+        import_module("torch._dynamo")  # every optimizer loads it: once here, not in each answer
     torch.set_num_threads(1)  # OpenMP's threads don't survive a fork
     namespace, place = {"__name__": "__main__", "get_ipython": NoShell}, 0
     for exercise in job["exercises"]:

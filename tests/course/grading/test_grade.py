@@ -197,6 +197,39 @@ def test_the_workers_of_a_cluster_grade_alike(graded, tmp_path):
     ).read_bytes()
 
 
+def test_where_there_is_no_fork_each_answer_has_a_judge(tmp_path, monkeypatch):
+    """As on Windows and macOS, without bubblewrap."""
+    monkeypatch.setattr(sandbox.judge, "FORKS", False)
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: None)
+    start = sandbox.START.replace(
+        "judge import main; main()", "import judge; judge.FORKS = False; judge.main()"
+    )
+    assert start != sandbox.START
+    monkeypatch.setattr(sandbox, "START", start)
+    answers = {IDS[0]: CODE[IDS[0]][0][0], IDS[1]: "import os\nos._exit(0)\nmax_pool = 1",
+               IDS[2]: CODE[IDS[2]][1][0], IDS[4]: 'answer = "c"'}  # fmt: skip
+    hand_in(tmp_path / "class", "Jane", answers)
+    page = grade(tmp_path / "class", tmp_path / "out")
+    found = [results(tmp_path / "out")["Jane", id]["result"] for id in IDS[:5]]
+    assert found == ["right", "stopped", "not yet", "open", "right"]
+    assert "<b>Not: a process for each answer, memory" in page.read_text(encoding="utf-8")
+
+
+def test_an_answer_that_uses_what_the_lesson_has_trained(tmp_path):
+    """It was trained with few images; what the lesson can't give, only its user lacks."""
+    ids = {each.call.name: each.id for each in EXERCISES["03_train_sgd"]}
+    answers = {
+        ids["momentum_way"]: "history[-1].train_loss\nanswer = 0.01 * (1 + 1.9 + 2.71)",
+        ids["choose_epoch"]: "def choose_epoch(history):\n    return 1\n\nno_such_name",
+    }
+    hand_in(tmp_path / "class", "Jane", answers, stem="03_train_sgd")
+    grade(tmp_path / "class", tmp_path / "out")
+    found = results(tmp_path / "out")
+    assert found["Jane", ids["momentum_way"]]["result"] == "right"
+    stopped = found["Jane", ids["choose_epoch"]]
+    assert stopped["result"] == "stopped" and "no_such_name" in stopped["reason"]
+
+
 POINTS = {
     "build_cnn.own_net: -1": "Give a number of 0 or more",
     "build_cnn.own_net: yes": "has True points",
