@@ -127,6 +127,7 @@ def judged(job: dict) -> list[dict]:
     """
     left, results = [*job["exercises"]], []
     while left:
+        before = len(left)
         now = left if judge.FORKS else left[:1]  # where there is no fork, each has its own judge
         begun, done = None, False
         for message in run(job | {"exercises": now}):
@@ -146,7 +147,7 @@ def judged(job: dict) -> list[dict]:
             reason = "It ends the program that grades it, or takes far too long."
             results.append({"id": id, "kind": "stopped", "reason": reason, "unusual": [reason]})
         left = [each for each in left if each["id"] not in lost]
-        if not done and len(left) == len(now):
+        if len(left) == before:
             raise CourseError(
                 f"The process that grades {job['notebook']} ends before the first answer, as it "
                 "does when the memory is full. Give fewer --workers."
