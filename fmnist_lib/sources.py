@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fmnist_lib import synthetic
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage import csv, download, idx
+from fmnist_lib.storage import csv, download, idx, labels
 
 # By name, as figures and results say it.
 SOURCES = {
@@ -23,6 +23,13 @@ def read(source: str, root: Path) -> tuple[Images, Images, str]:
 
     source, root, errors: see `data.load`.
     """
+    train, test, found = _read(source, root)
+    for _, given in (train, test):
+        labels.require_names(given, root)
+    return train, test, found
+
+
+def _read(source: str, root: Path) -> tuple[Images, Images, str]:
     found = "zalando" if source == "auto" else source
     if found == "zalando":
         try:

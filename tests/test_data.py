@@ -13,7 +13,7 @@ from conftest import PUBLISHED_NAMES
 from fmnist_lib import data, synthetic
 from fmnist_lib.data import Split
 from fmnist_lib.errors import CourseError
-from fmnist_lib.storage import csv, download, paths
+from fmnist_lib.storage import csv, download, labels, paths
 
 REAL = os.environ.get("FMNIST_DATA")
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
@@ -147,6 +147,18 @@ def test_a_tilde_is_the_home_folder(project, data_folder, no_network, monkeypatc
     monkeypatch.setenv("FMNIST_DATA", "~/shared")
     assert data.load(validation=0).source == "zalando"
     assert list(project.iterdir()) == []
+
+
+def test_a_label_without_a_name(data_folder):
+    names = [f"class {n}" for n in range(9)]
+    (data_folder / labels.CLASSES).write_text("\n".join(names))
+    with pytest.raises(CourseError, match="has no name for label 9, which is among the data"):
+        data.load(data_folder, source="zalando", validation=0)
+    (data_folder / labels.CLASSES).write_text("\n".join([*names[:4], "", *names[4:]]))
+    with pytest.raises(CourseError, match="has no name for label 4"):
+        data.load(data_folder, source="zalando", validation=0)
+    (data_folder / labels.CLASSES).write_text("\n".join([*names, "class 9", ""]))
+    assert data.load(data_folder, source="zalando", validation=0).source == "zalando"
 
 
 @pytest.mark.published_names

@@ -5,6 +5,7 @@ Each subcommand imports what it needs when it runs, so that `fmnist --help` answ
 """
 
 import os
+import shlex
 import sys
 
 import click
@@ -161,7 +162,8 @@ def dataset(photos, out, seed) -> None:
     folder, failures = dataset.make(photos, out, seed)
     for failure in failures:
         click.echo(f"left out   {failure}")
-    click.echo(f"data set   {folder}; to use it: FMNIST_DATA={folder}, and data_source csv")
+    place = shlex.quote(str(folder))
+    click.echo(f"data set   {folder}; to use it: FMNIST_DATA={place}, and data_source csv")
 
 
 @fmnist.command()

@@ -50,8 +50,8 @@ def make(photos: str | Path, out: str | Path, seed: int = 0) -> tuple[Path, list
                     wrong.append(str(error))
             if len(usable) < LEAST:
                 raise CourseError(
-                    f"{photos / name} has {len(usable)} photos that can be used; {LEAST} are "
-                    f"needed. {' '.join(wrong[:1])}"
+                    f"{photos / name} has {len(usable)} photos that can be used. Each class needs "
+                    f"{LEAST} at least. {' '.join(wrong[:1])}".strip()
                 )
             images, labels = [*images, *usable], [*labels, *[label] * len(usable)]
             failures += wrong
@@ -73,8 +73,8 @@ def _classes(photos: Path) -> dict[str, list[Path]]:
         if not 2 <= len(folders) <= MOST_CLASSES:
             raise CourseError(
                 f"{photos} has {len(folders)} folders. Put the photos of each class into a folder "
-                f"of its own there, 2 to {MOST_CLASSES} of them; their names become those of the "
-                "classes."
+                f"of its own there, 2 to {MOST_CLASSES} of them; their names become those of "
+                "the classes."
             )
         return {folder.name: sorted(_photos(folder)) for folder in folders}
 

@@ -233,13 +233,17 @@ def kernel_problem() -> tuple[str, str] | None:
 
 
 def check_data() -> Iterator[Finding]:
-    from fmnist_lib.storage import download
+    from fmnist_lib.storage import csv, download
 
     root = paths.data_root()
     origin = "FMNIST_DATA" if os.environ.get("FMNIST_DATA") else "default"
     place = f"{paths.raw_folder(root)} ({origin})"
     try:
         missing = download.missing(root)
+        has_csv = all(paths.is_file(root / name) for name in csv.FILES)
+        if has_csv and not paths.is_folder(paths.raw_folder(root)):
+            yield "ok", "data", f"CSV files in {root} ({origin}): use data_source csv", ""
+            return
     except CourseError as error:
         yield "FAIL", "data", place, str(error)
         return
@@ -276,7 +280,9 @@ def check_folders() -> Iterator[Finding]:
     """Whether results, what Jupyter notes about its kernels, and temporary files can be written."""
     copies = "fmnist student --out ~/fmnist" if paths.course() else "unpack the student kit there."
     remedy = f"Work in a folder of your own, with copies of the notebooks: {copies}"
-    yield _writable("your folder", paths.work_folder, remedy)
+    status, what, found, remedy = _writable("work folder", paths.work_folder, remedy)
+    counts = "; runs and relative paths count from it" if status == "ok" else ""
+    yield status, what, found + counts, remedy
     set_to = "Make room, or set {} to a folder that you can write to."
     yield _writable("Jupyter's files", _jupyter_folder, set_to.format("JUPYTER_RUNTIME_DIR"))
     variable = "TEMP" if os.name == "nt" else "TMPDIR"

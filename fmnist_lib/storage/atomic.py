@@ -38,6 +38,8 @@ def writing(path: str | Path, kept: str = "") -> Iterator[None]:
             remedy = "Make room, or choose another folder, and run again."
         elif isinstance(error, Held):
             remedy = "Close it there, or wait a moment, and run again."
+        elif isinstance(error, (FileExistsError, NotADirectoryError)):
+            remedy = "There, or above it, is a file where a folder is needed. Choose another one."
         elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
             remedy = "Ask the owner to let you write there, or choose a folder of your own."
         else:

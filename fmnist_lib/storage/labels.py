@@ -29,8 +29,8 @@ def class_names(root: Path, default: tuple[str, ...]) -> tuple[str, ...]:
             text = path.read_text(encoding="utf-8-sig")
     except ValueError as error:
         raise CourseError(f"{path} is no text in UTF-8. Save it as such.") from error
-    lines = [line.strip() for line in text.split("\n")]
-    return names_of_ten([line for line in lines if line], str(path))
+    lines = text.strip().split("\n") if text.strip() else []
+    return names_of_ten([line.strip() for line in lines], str(path))
 
 
 def names_of_ten(given: list[str], where: str) -> tuple[str, ...]:
@@ -43,21 +43,34 @@ def names_of_ten(given: list[str], where: str) -> tuple[str, ...]:
     whole = (*names, *(f"({label})" for label in range(len(names), MOST_CLASSES)))
     same = [name.casefold() for name in whole]
     twice = [name for name in names if same.count(name.casefold()) > 1]
-    strange = [
-        name for name in names if not name.isprintable() or name != name.strip() or "$" in name
-    ]
+    strange = [name for name in names if not name.isprintable() or "$" in name]
+    padded = [name for name in names if name != name.strip()]
     if not 1 <= len(names) <= MOST_CLASSES:
         found = f"has {len(names)} names"
+    elif "" in names:
+        found = f"has no name for label {names.index('')}"
     elif twice:
         found = f"has {twice[0]!r} twice"
     elif strange:
         found = f"has the name {strange[0]!r}, with a character that can't stand in one"
+    elif padded:
+        found = f"has the name {padded[0]!r}, with a blank at its end or its beginning"
     else:
         return whole
     raise CourseError(
         f"{where} {found}. It should have a name for each class, no more than {MOST_CLASSES}, in "
         "letters, digits and signs, without $. Correct it."
     )
+
+
+def require_names(labels: Tensor, root: Path) -> None:
+    """CourseError when the file `CLASSES` under `root` has no name for one of these labels."""
+    most = int(labels.max()) if len(labels) else 0
+    if class_names(root, default=("a name",) * MOST_CLASSES)[most] == f"({most})":
+        raise CourseError(
+            f"{root / CLASSES} has no name for label {most}, which is among the data. Write one "
+            "name a line there, that of label 0 first, or delete the file for the default names."
+        )
 
 
 def check(labels: Tensor, found: Callable[[int, int], str], remedy: str) -> None:

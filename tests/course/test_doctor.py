@@ -346,7 +346,7 @@ def a_home_that_can_not_be_written(machine):
 
 
 @broken(
-    "FAIL", "your folder", "PermissionError: [Errno 13] Permission denied", "folder of your own"
+    "FAIL", "work folder", "PermissionError: [Errno 13] Permission denied", "folder of your own"
 )
 def a_course_that_belongs_to_somebody_else(machine):
     real = tempfile.TemporaryFile
@@ -547,7 +547,7 @@ def test_doctor_on_a_good_machine(data_folder, monkeypatch, capsys):
     assert cli.main(["doctor"]) == 0
     printed = capsys.readouterr().out
     assert "Fashion-MNIST, MD5 verified" in printed and "The course can run here." in printed
-    names = ("Python", "torch", "device", "dtype", "pyyaml", "Jupyter kernel", "your folder")
+    names = ("Python", "torch", "device", "dtype", "pyyaml", "Jupyter kernel", "work folder")
     assert all(f"ok    {what}" in printed for what in names)
     if printing.find_browser():
         assert "which prints" in printed

@@ -129,7 +129,7 @@ def test_a_place_where_nobody_may_write():
         ("EDQUOT", "Make room"),
         ("EACCES", "Ask the owner to let you write there, or choose a folder of your own"),
         ("EROFS", "Ask the owner to let you write there, or choose a folder of your own"),
-        ("ENOTDIR", "Choose another folder"),
+        ("ENOTDIR", "There, or above it, is a file where a folder is needed."),
         ("ENAMETOOLONG", "Choose another folder"),
         ("ENOENT", "Choose another folder"),
     ],

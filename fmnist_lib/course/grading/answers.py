@@ -7,6 +7,7 @@ names that the answer needs. Nothing else is taken: no output, and no cell of th
 
 import ast
 import builtins
+import codecs
 import itertools
 import json
 import re
@@ -31,8 +32,9 @@ from fmnist_lib.course.grading.exercises import (
 from fmnist_lib.course.grading.submissions import Student
 from fmnist_lib.course.student import ID, NO_PYTHON
 
+REMEDY = "Save it in Jupyter, and hand it in again."
 LIKE = 0.8  # how alike two texts are, from 0 to 1, that are taken for the same
-WELL_KNOWN = {*dir(builtins), "__name__", "get_ipython"}
+WELL_KNOWN = {*dir(builtins), "__name__", "get_ipython", "display"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
     for file, content in student.files.items():
         cells, problem = read_cells(content)
         if problem:
-            taken.remarks.append(f"{file.rpartition('/')[2]}: {problem}")
+            taken.remarks.append(f"{_name(file)}: {problem}")
         pieces += _pieces(cells, file, lessons.values())
     owners = [_owner(piece, exercises) for piece in pieces]
     for exercise in exercises:
@@ -87,8 +89,14 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
             for n in candidates
         ]
         answered = [each for each in found if is_answered(each.code, exercise.call.answer)]
+        whole = [each for each in answered if parsed(each.code)[1]]
         if found:
-            taken.answers[exercise.id] = (answered or found)[-1]
+            taken.answers[exercise.id] = (whole or answered or found)[-1]
+        if len(files := dict.fromkeys(_name(each.file) for each in found)) > 1:
+            taken.remarks.append(
+                f"Several files have an answer to {exercise.label} ({exercise.call.name}): "
+                f"{', '.join(files)}. The last one counts that is answered, in this order."
+            )
     for piece, owner in zip(pieces, owners):
         if piece.call and owner is None:
             taken.remarks.append(
@@ -98,9 +106,13 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
         taken.guesses |= _guesses(piece.code)
     for file in student.files:
         if not any(owner and piece.file == file for piece, owner in zip(pieces, owners)):
-            taken.remarks.append(f"{file.rpartition('/')[2]}: no cell of it answers an exercise.")
+            taken.remarks.append(f"{_name(file)}: no cell of it answers an exercise.")
     taken.remarks = list(dict.fromkeys(taken.remarks))
     return taken
+
+
+def _name(file: str) -> str:
+    return file.rpartition("/")[2]
 
 
 # ------------------------------------------------------------------------------------- reading
@@ -108,15 +120,16 @@ def take(student: Student, exercises: Iterable[Exercise], lessons: dict[str, Les
 
 def read_cells(content: bytes) -> tuple[list[dict], str]:
     """The cells of a notebook; of one that does not open those that are left, and a sentence."""
-    text = content.decode("utf-8-sig", errors="replace")
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig", errors="replace")
     try:
         notebook = nbformat.reads(text, as_version=4)
         return [_cell(cell) for cell in notebook.cells], ""
     except Exception:  # nbformat raises many kinds
         cells = list(_rescued(text))
     if cells:
-        return cells, f"It does not open as a notebook. {len(cells)} cells could be read."
-    return [], "It does not open as a notebook, and no cell of it could be read."
+        return cells, f"It does not open as a notebook; {len(cells)} cells could be read. {REMEDY}"
+    return [], f"It does not open as a notebook, and no cell of it could be read. {REMEDY}"
 
 
 def _cell(cell: dict) -> dict:

@@ -126,7 +126,7 @@ def parsed(source: str) -> tuple[bytes, ast.Module | None]:
     `get_ipython`, and no more.
     """
     source = re.sub(r"\A\s*%%\w+.*", "", source)
-    for change in (str, partial(re.sub, IPYTHON, r"\1get_ipython()")):
+    for change in (str, partial(re.sub, IPYTHON, r"\1get_ipython()  # \2")):
         with suppress(*NO_PYTHON):
             text = change(source)
             tree = ast.parse(text)

@@ -72,11 +72,16 @@ def grade(
 
     Raises CourseError when something is wrong with these; nothing that a student handed in does.
     """
-    if workers < 1 or not 0 < seconds <= 3600 or not 0.1 <= memory <= 1024:
-        raise CourseError(
-            "--workers is 1 or more, --seconds above 0 up to 3,600, --memory from 0.1 to 1,024 GB."
-        )
+    for name, value, fits, among in (
+        ("workers", workers, workers >= 1, "1 or more"),
+        ("seconds", seconds, 0 < seconds <= 3600, "above 0, up to 3,600"),
+        ("memory", memory, 0.1 <= memory <= 1024, "from 0.1 to 1,024 (GB)"),
+    ):
+        if not fits:
+            raise CourseError(f"--{name} {value:g} is not {among}.")
     out, sources = paths.in_work_folder(out), {path.stem: path for path in notebooks()}
+    if out.resolve().is_relative_to(paths.in_work_folder(submissions).resolve()):
+        raise CourseError(f"{out} is in the folder of the submissions. Give another --out.")
     known = [each for path in sources.values() for each in exercises_of(path)]
     marks = read_points(points, known)
     students = read(submissions, sources)
@@ -98,8 +103,8 @@ def grade(
         done = {name: _read_kept(kept / name) for name in {job["key"] for _, job in jobs}}
         missing = {job["key"]: job for _, job in jobs if done[job["key"]] is None}
         print(
-            f"{len(students)} students, {len(asked)} exercises, {len(jobs)} notebooks, "
-            f"{len(jobs) - sum(job['key'] in missing for _, job in jobs)} of them graded: {out}"
+            f"students: {len(students)}, exercises: {len(asked)}, notebooks with answers: "
+            f"{len(done)}, of them graded already: {len(done) - len(missing)}: {out}"
         )
         pool = dask_executor(scheduler, timeout) if scheduler else ThreadPoolExecutor(workers)
         with pool as executor:

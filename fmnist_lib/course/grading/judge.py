@@ -56,7 +56,7 @@ def main() -> None:
     if any("optim" in each["code"] for each in job["exercises"]):
         import_module("torch._dynamo")  # every optimizer loads it: once here, not in each answer
     torch.set_num_threads(1)  # OpenMP's threads don't survive a fork
-    namespace, place = {"__name__": "__main__", "get_ipython": NoShell}, 0
+    namespace, place = {"__name__": "__main__", "get_ipython": NoShell, "display": _nothing}, 0
     for exercise in job["exercises"]:
         while place < len(job["cells"]) and job["cells"][place][0] < exercise["place"]:
             number, source, is_for_checks = job["cells"][place]
@@ -157,7 +157,8 @@ def _checked(exercise: dict, namespace: dict, value) -> dict:
 
 
 def _shown(value) -> str:
-    return "" if callable(value) or value is ... else " ".join(str(value).split())[:60]
+    text = "" if callable(value) or value is ... else " ".join(str(value).split())
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 # ----------------------------------------------------------------------- a process for an answer
@@ -204,11 +205,15 @@ def apart(task: Callable[[Note], dict], seconds: float, memory: int, channel=Non
     return _understood(message, seal, problem)
 
 
+def _nothing(*given, **options) -> None:
+    """In place of what shows something in a notebook."""
+
+
 class NoShell:
     """In place of IPython's: a line such as `%matplotlib` or `!pip` does nothing."""
 
     def __getattr__(self, name: str) -> Callable:
-        return lambda *given, **options: None
+        return _nothing
 
 
 SILENT = "It ends the program, or lets it crash, before there is a result."
@@ -247,6 +252,8 @@ def _outcome(task: Callable[[Note], dict], note: Note) -> dict:
     except SyntaxError as error:
         line = (error.text or "").strip()
         return _stopped(f"It is no Python ({error.msg}): {line}")
+    except EOFError:
+        return _stopped("It asks for something to be typed, and nobody is there. Write the value.")
     except (SystemExit, KeyboardInterrupt, GeneratorExit):
         return _stopped("It ends the program, as `exit()` does, before there is a result.")
     except BaseException as error:  # noqa: B902, a student's code may raise anything

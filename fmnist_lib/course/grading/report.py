@@ -49,12 +49,20 @@ def write(
     names = _file_names(graded)
     atomic.write_text(out / "marks.csv", marks(graded, asked, points, totals, best))
     atomic.write_text(out / "results.csv", results(graded, asked))
-    atomic.write_text(out / "moodle.csv", moodle(graded, totals, best))
-    atomic.write_text(out / "canvas.csv", canvas(graded, totals, best))
+    for platform, table in (("moodle", moodle), ("canvas", canvas)):
+        if any(each.student.platform == platform for each in graded):
+            atomic.write_text(out / f"{platform}.csv", table(graded, totals, best))
+        else:
+            atomic.remove(out / f"{platform}.csv")
     pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    pages.filters |= {"number": number, "markdown": markdown, "code": _in_code}
+    pages.filters |= {
+        "number": number,
+        "markdown": markdown,
+        "code": _in_code,
+        "kind_of": lambda id, one: one.results[id].kind,
+    }
     common = {
         "symbols": SYMBOLS, "style": (HERE / "pages.css").read_text(encoding="utf-8"),
         "asked": asked, "points": points, "best": best,
@@ -200,6 +208,7 @@ def _summary(exercise: Exercise, graded: list[Graded]) -> dict:
     letters = Counter(each.given for each in found if each.given)
     return {
         "exercise": exercise,
+        "all_stopped": len(wrong) > 2 and {each.kind for each in found if each.code} == {"stopped"},
         "counts": Counter(each.kind for each in found),
         "hints": Counter(each.reason for each in wrong).most_common(3),
         "answers": [] if exercise.call.is_quiz else Counter(

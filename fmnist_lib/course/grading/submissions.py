@@ -30,7 +30,8 @@ LINK = 0o12  # the kind of file, in the attributes of an archive's entry
 Content = Callable[[], bytes | str] | str  # reads a file, or says why it is not read; or says so
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w+?_(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)", re.I)
-IGNORED = re.compile(r"(^|/)(\.|__MACOSX/|Thumbs\.db$|desktop\.ini$)")
+COPY = re.compile(r"(?:_| \(| |-)(\d+)\)?\.ipynb$")  # as a download is called that is not the first
+IGNORED = re.compile(r"(^|/)(\.(?!\.)|__MACOSX/|Thumbs\.db$|desktop\.ini$)")
 
 
 @dataclass
@@ -50,11 +51,13 @@ def read(place: str | Path, stems: Iterable[str]) -> list[Student]:
     stems: of the course's notebooks, which are no part of anybody's name. Raises CourseError when
     there is no such place, or nothing in it.
     """
-    place, students = paths.in_work_folder(place), {}
+    place, students, others = paths.in_work_folder(place), {}, {}
     with _opened(place) as files:
         for path, content in files:
             name, number, platform = _owner(path, [*stems])
             student = students.setdefault((name, number), Student(name, number, platform))
+            if not isinstance(content, str) and path.suffix.lower() not in (".ipynb", ".zip"):
+                others.setdefault(id(student), []).append(path.name)
             for file, load in _notebooks(path, content):
                 data = load() if callable(load) else load
                 if isinstance(data, str):
@@ -70,9 +73,19 @@ def read(place: str | Path, stems: Iterable[str]) -> list[Student]:
         )
     for student in students.values():
         student.remarks = list(dict.fromkeys(student.remarks))
+        student.files = dict(sorted(student.files.items(), key=_by_copy))
         if not student.files:
-            student.remarks.append("No notebook was handed in.")
+            only = ", ".join(others.get(id(student), [])[:5])
+            student.remarks.append(f"No notebook was handed in{': ' * bool(only)}{only}.")
     return sorted(students.values(), key=lambda each: (each.name.casefold(), each.id))
+
+
+def _by_copy(item: tuple[str, bytes]) -> tuple[str, int]:
+    """ "a.ipynb" before "a (1).ipynb": the later one counts."""
+    copy = COPY.search(item[0])
+    return COPY.sub("", item[0]) if copy else item[0].removesuffix(".ipynb"), int(
+        copy[1]
+    ) if copy else 0
 
 
 @contextmanager
@@ -81,6 +94,8 @@ def _opened(place: Path) -> Iterator[list[tuple[PurePosixPath, Content]]]:
     with ExitStack() as stack:
         if paths.is_folder(place):
             found = list(_files_of_folder(place))
+        elif place.suffix == ".ipynb":
+            raise CourseError(f"{place} is one notebook. Give the folder with all of them.")
         elif paths.is_file(place):
             with reading(place):
                 file = stack.enter_context(open(place, "rb"))
@@ -101,6 +116,8 @@ def _files_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Content]]:
                 continue
             if path.is_symlink() or any((folder / p).is_symlink() for p in inner.parents):
                 yield inner, f"{inner.name} is a link, which is not followed."
+            elif path.is_dir() and not any(path.iterdir()):
+                yield inner / "nothing", "The folder is empty."
             elif path.is_file():
                 yield inner, partial(_content_of_file, path)
 

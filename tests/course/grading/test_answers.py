@@ -59,6 +59,12 @@ FOUND = {  # cells → the code that is taken
         AMDAHL, ["answer = 9\nchecks.amdahl(answer)", "answer = 10\nchecks.amdahl(answer)",
                  "answer = ...\nchecks.amdahl(answer)"], "answer = 10",
     ),
+    "no last try that is no Python": (
+        AMDAHL, ["answer = 10\nchecks.amdahl(answer)", "answer = (\nchecks.amdahl(answer)"],
+        "answer = 10",
+    ),
+    "shown": (AMDAHL, ["answer = 10\ndisplay(answer)\nchecks.amdahl(answer)"],
+              "answer = 10\ndisplay(answer)"),
     "an answer of another exercise is none": (
         AMDAHL, ["answer = 3\nchecks.efficiency(answer)", "checks.amdahl(answer)"], "",
     ),
@@ -157,7 +163,7 @@ def test_what_is_left_of_a_notebook_that_does_not_open():
     found, problem = read_cells(torn.encode())
     assert [cell["source"] for cell in found] == ["x = 0", "x = 1", "x = 2"]
     assert [cell["id"] for cell in found] == ["a.0", "a.1", "a.2"]
-    assert problem == "It does not open as a notebook. 3 cells could be read."
+    assert problem.startswith("It does not open as a notebook; 3 cells could be read.")
     merged = text.replace('    "x = 1"', '<<<<<<< HEAD\n    "x = 1"\n=======\n>>>>>>> theirs')
     assert "<<<<" in merged and len(read_cells(merged.encode())[0]) == 4
 

@@ -15,8 +15,11 @@ import nbformat
 import pytest
 from handed_in import BLANK, CODE, DAMAGES, EXERCISES, cells_of, write
 
-from fmnist_lib.course.grading import sandbox
+from fmnist_lib.course.grading import report, sandbox
+from fmnist_lib.course.grading.answers import Taken
 from fmnist_lib.course.grading.grade import grade, read_points
+from fmnist_lib.course.grading.results import Graded
+from fmnist_lib.course.grading.submissions import Student
 from fmnist_lib.errors import CourseError
 
 KINDS = {
@@ -105,11 +108,20 @@ def test_the_files_for_learning_platforms(graded):
     assert (by_name["Doe"]["Grade"], by_name["Doe"]["Maximum Grade"]) == ("6", "6")
     assert {"Identifier", "Grade", "Last modified (grade)"} <= {*by_name["Doe"]}
     assert by_name["Roe"]["Identifier"] == ""  # of no Moodle's folder
-    possible, *students = rows(graded[1] / "canvas.csv")
+    assert not (graded[1] / "canvas.csv").exists()  # nobody's comes from there
+
+
+def test_the_file_for_canvas(graded, tmp_path):
+    students = [
+        Graded(Student(name, number, "canvas"), Taken())
+        for name, number in (("a", "7"), ("b", "8"))
+    ]
+    (tmp_path / "canvas.csv").write_bytes(report.canvas(students, [0, 2.5], 6).encode())
+    possible, *students = rows(tmp_path / "canvas.csv")
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Fashion-MNIST course"]
     assert list(possible) == header
     assert possible["Student"].strip() == "Points Possible" and possible[header[-1]] == "6"
-    assert [row[header[-1]] for row in students] == ["0", "6", "0"]
+    assert [(row["ID"], row[header[-1]]) for row in students] == [("7", "0"), ("8", "2.5")]
 
 
 def test_the_pages_hold_no_solution_and_no_code_of_a_student(graded):
@@ -132,7 +144,7 @@ def test_the_class_at_a_glance(graded):
     text = (graded[1] / "class.html").read_text(encoding="utf-8")
     assert "3 students, 7 exercises and questions" in text
     assert text.count('class="mark right"') == 7 and text.count('class="mark missing"') == 7
-    assert "No notebook was handed in." in text
+    assert "No notebook was handed in: notes.txt." in text
     assert "Commonest wrong answers" in text
 
 
@@ -151,7 +163,7 @@ def test_what_is_graded_stays(graded, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sandbox, "judged", lambda job: pytest.fail("It is graded again."))
     before = (out / "results.csv").read_bytes()
     grade(folder, out)
-    assert "2 of them graded" in capsys.readouterr().out
+    assert "notebooks with answers: 2, of them graded already: 2" in capsys.readouterr().out
     assert (out / "results.csv").read_bytes() == before
 
 
@@ -250,9 +262,16 @@ def test_points_that_are_none(text, tmp_path):
 
 @pytest.mark.parametrize("option", ({"workers": 0}, {"seconds": 0}, {"memory": float("nan")}))
 def test_options_that_are_none(option, tmp_path):
-    with pytest.raises(CourseError, match="--workers is 1 or more"):
+    with pytest.raises(CourseError, match=f"--{[*option][0]} .* is not "):
         grade(tmp_path, tmp_path / "out", **option)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_marks_don_t_go_into_the_submissions(tmp_path):
+    hand_in(tmp_path / "class", "Jane", {})
+    with pytest.raises(CourseError, match="is in the folder of the submissions"):
+        grade(tmp_path / "class", tmp_path / "class" / "out")
+    assert [path.name for path in (tmp_path / "class").iterdir()] == ["Jane"]
 
 
 def test_a_folder_of_other_notebooks(tmp_path):

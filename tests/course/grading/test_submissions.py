@@ -50,6 +50,8 @@ LAYOUTS = {
          "__MACOSX/Jane Doe/._a.ipynb", ".DS_Store", "Jane Doe/.~a.ipynb"),
         [("Jane Doe", "", "", 1)],
     ),
+    "points in a name": (("...Jane_1_assignsubmission_file_/a.ipynb",),
+                        [("...Jane", "1", "moodle", 1)]),
     "no notebook": (
         ("Jane Doe/answers.pdf", "Roe/a.ipynb"), [("Jane Doe", "", "", 0), ("Roe", "", "", 1)]
     ),
@@ -128,6 +130,18 @@ def test_a_link_is_not_followed(tmp_path):
     (one,) = read(tmp_path / "class", STEMS)
     assert not one.files
     assert "b.ipynb is a link, which is not followed." in one.remarks
+
+
+def test_of_two_copies_the_later_one_comes_last(tmp_path):
+    names = ["a (10).ipynb", "a (2).ipynb", "a-1.ipynb", "a.ipynb", "b.ipynb"]
+    (tmp_path / "Jane").mkdir()
+    (tmp_path / "Roe").mkdir()
+    for name in names:
+        (tmp_path / "Jane" / name).write_text("{}")
+    jane, roe = read(tmp_path, STEMS)
+    order = ["a.ipynb", "a-1.ipynb", "a (2).ipynb", "a (10).ipynb", "b.ipynb"]
+    assert [name.rpartition("/")[2] for name in jane.files] == order
+    assert roe.remarks == ["The folder is empty.", "No notebook was handed in."]
 
 
 @pytest.mark.parametrize("content", (None, "empty", "file"))
