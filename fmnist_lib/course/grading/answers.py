@@ -164,6 +164,8 @@ def _pieces(cells: list[dict], file: str, lessons: Iterable[Lesson]) -> list[Pie
             own = all_of_it
             for lesson in lessons:
                 own = lesson.without(own)
+            for lesson in lessons if own != all_of_it else ():
+                own = lesson.without(own, also_short=True)
             if own != all_of_it and own:  # cells of the lesson are merged with others
                 source = "\n".join(own)
             cut, is_lesson = parts(source), bool(all_of_it) and not own

@@ -80,13 +80,16 @@ class Lesson:
     cells: list[tuple[int, str]]  # place and source of each cell
     names: set[str]  # that it defines, at its outermost level
 
-    def without(self, lines: list[str]) -> list[str]:
-        """The statements of a student's cell without whole cells of the lesson among them."""
+    def without(self, lines: list[str], also_short: bool = False) -> list[str]:
+        """The statements of a student's cell without whole cells of the lesson among them.
+
+        also_short: those, too, that a student may have written as well.
+        """
         kept = [*lines]
         for _, source in self.cells:
             run = statements(source)
-            is_long = sum(map(len, run)) > SHORT
-            for start in range(len(kept) - len(run), -1, -1):
+            is_long = also_short or sum(map(len, run)) > SHORT
+            for start in range(len(kept) - len(run), -1, -1) if run else ():
                 if kept[start : start + len(run)] == run and (is_long or run == lines):
                     del kept[start : start + len(run)]
         return kept

@@ -1,13 +1,15 @@
 """Submissions as students hand them in, made up: every kind of damage, right and wrong answers.
 
     python tests/course/grading/handed_in.py 300 FOLDER
+    fmnist grade FOLDER/submissions --out FOLDER/out --workers 2
+    python tests/course/grading/handed_in.py 300 FOLDER FOLDER/out      # prints what is wrong there
 
-This writes FOLDER/submissions and FOLDER/truth.json. Each submission comes with the truth: what
-grading has to find for each exercise. The answers are those of tests/lessons/answers, and the
-stored solutions.
+Each comes with the truth, in FOLDER/truth.json: what grading has to find for each exercise. The
+answers are those of tests/lessons/answers, and the stored solutions.
 """
 
 import copy
+import csv
 import importlib
 import inspect
 import json
@@ -141,6 +143,8 @@ def tried_twice(notebook, truth, chance):
     first = copied(notebook.cells[place])
     exercise = by_id(one)
     first.source = f"{CODE[one][1][0]}\n{exercise.call.code}"
+    if truth[one] == "open":  # then the first try counts
+        truth[one] = "wrong"
     notebook.cells.insert(place, first)
 
 
@@ -352,8 +356,25 @@ def write(folder: Path, number: int, stems=tuple(SOURCES), seed: int = 0) -> dic
     return made
 
 
+def mistakes(made: dict[str, dict], out: Path) -> list[tuple]:
+    """What of `out`/results.csv is not the truth about what `write` has made."""
+    kinds = {"wrong": ("not yet", "stopped", "open")}
+    with open(out / "results.csv", encoding="utf-8", newline="") as file:
+        found = {(row["student"], row["exercise"]): row for row in csv.DictReader(file)}
+    return [
+        (student, one["damage"], id, truth, result["result"], result["reason"])
+        for student, one in made.items()
+        for id, truth in one["truth"].items()
+        for result in [found[student, id]]
+        if result["result"] not in kinds.get(truth, (truth,))
+    ]  # fmt: skip
+
+
 if __name__ == "__main__":
-    out = Path(sys.argv[2])
-    (out / "truth.json").write_text(
-        json.dumps(write(out / "submissions", int(sys.argv[1])), indent=1)
-    )
+    place = Path(sys.argv[2])
+    if len(sys.argv) > 3:  # the folder that was graded into
+        for mistake in mistakes(json.loads((place / "truth.json").read_text()), Path(sys.argv[3])):
+            print(*mistake, sep="  ")
+    else:
+        made = write(place / "submissions", int(sys.argv[1]))
+        (place / "truth.json").write_text(json.dumps(made, indent=1))
