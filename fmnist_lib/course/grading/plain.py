@@ -27,8 +27,10 @@ def as_json(value):
     kind = type(value)
     if value is None or kind in (bool, int, float, str):
         return value
-    if kind in (list, tuple, set, frozenset):
+    if kind in (list, tuple):
         return {kind.__name__: [as_json(each) for each in value]}
+    if kind in (set, frozenset):  # in one order, as the set itself has none
+        return {kind.__name__: [as_json(each) for each in sorted(value, key=repr)]}
     if kind is torch.Size or kind in VIEWS:
         return as_json(tuple(value))
     if kind in (Fraction, Decimal):

@@ -32,8 +32,7 @@ def watch(
     """
     steps = math.ceil(len(train) / recipe.batch_size) if train and recipe else 0
     bar = _Bar(steps, recipe.epochs if recipe else 0)
-    curves, drawn = display.DisplayHandle(), 0.0
-    curves.display({"text/plain": ""}, raw=True)
+    curves, drawn = _place({"text/plain": ""}), 0.0
     done: list[Epoch] = []
     counting = register_optimizer_step_post_hook(lambda *_: bar.count())
     try:
@@ -60,6 +59,11 @@ def watch(
         counting.remove()
 
 
+def _place(shown: dict) -> display.DisplayHandle:
+    """Show something that can be updated; outside a notebook, something new is printed instead."""
+    return display.display(shown, raw=True, display_id=True) or display.DisplayHandle()
+
+
 def was_stopped(history: Sequence[Epoch], recipe: Recipe) -> bool:
     """Whether a training ended before its last epoch, and not because it diverged.
 
@@ -80,8 +84,7 @@ class _Bar:
         self._steps, self._epochs, self._complete = steps, epochs, 0
         self.counted = 0
         first = {"text/plain": "the first epoch is running"}
-        self._place = display.DisplayHandle()
-        self._place.display(first, raw=True)
+        self._place = _place(first)
         self._shown = time.monotonic()
 
     def count(self) -> None:

@@ -541,7 +541,7 @@ def job(codes: dict[str, tuple[str, str]], seconds: float, memory: float) -> dic
         for _, source in lesson_of(NOTEBOOK).cells
         if "import numpy" in source
     ]
-    return {"notebook": NOTEBOOK.stem, "cells": [(0, code) for code in imports],
+    return {"notebook": NOTEBOOK.stem, "cells": [(0, code, True) for code in imports],
             "exercises": exercises, "seconds": seconds, "memory": memory}  # fmt: skip
 
 
@@ -560,10 +560,13 @@ def assert_honest(said: dict) -> None:
     assert not said["unusual"]
 
 
-@pytest.fixture(scope="module", params=["bubblewrap", "bare"])
+HAS_BUBBLEWRAP = bool(sandbox.bubblewrap())
+
+
+@pytest.fixture(params=["bubblewrap", "bare"])
 def around(request):
     """What is around the answers: bubblewrap, or nothing, as where that is missing."""
-    if request.param == "bubblewrap" and not sandbox.bubblewrap():
+    if request.param == "bubblewrap" and not HAS_BUBBLEWRAP:
         pytest.skip("bubblewrap is not there")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "bare":
@@ -575,25 +578,26 @@ def around(request):
 BARE = {name for name in ATTEMPTS if name.startswith(("reaches", "reads"))}
 
 
-@pytest.fixture(scope="module")
-def found(around):
-    return judged({n: a for n, a in ATTEMPTS.items() if around == "bubblewrap" or n in BARE})
+def chosen(attempts, bare, around):
+    """All with bubblewrap or where there is none; else those to which it makes a difference."""
+    return {
+        name: attempt
+        for name, attempt in attempts.items()
+        if around == "bubblewrap" or not HAS_BUBBLEWRAP or name in bare
+    }
 
 
-@pytest.mark.parametrize("name", ATTEMPTS)
-def test_no_mark_is_forged_unnoticed_and_the_next_answer_has_its_own(name, found):
-    if name not in found:
-        pytest.skip("is the same without bubblewrap")
-    assert found[name]["kind"] != "right" or found[name]["unusual"]
-    assert_honest(found[f"after {name}"])
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in ATTEMPTS if "channel" in name or "behind" in name]
-)
-def test_who_writes_into_the_channel_has_no_result(name, found):
-    assert found[name]["reason"] == judge.FORGED
-    assert judge.FORGED in found[name]["unusual"]
+# One test, and not one for each: a judge for all of them is begun but once.
+def test_no_mark_is_forged_unnoticed_and_the_next_answer_has_its_own(around):
+    attempts = chosen(ATTEMPTS, BARE, around)
+    found = judged(attempts)
+    unnoticed = [n for n in attempts if found[n]["kind"] == "right" and not found[n]["unusual"]]
+    assert not unnoticed
+    for name in attempts:
+        assert_honest(found[f"after {name}"])
+        if "channel" in name or "behind" in name:
+            assert found[name]["reason"] == judge.FORGED
+            assert judge.FORGED in found[name]["unusual"]
 
 
 # -------------------------------------------------------------------------- what costs too much
@@ -688,23 +692,15 @@ BARE_TOO = {"an endless loop", "os._exit", "memory of many processes", "many fil
 RIGHT_ALL_THE_SAME = {"200 MB of output", "a thread without end"}
 
 
-@pytest.fixture(scope="module")
-def greedy(around):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox, "PATIENCE", 2)
-        names = GREEDY if around == "bubblewrap" else BARE_TOO
-        codes = {name: ("edge_kernel", GREEDY[name][0]) for name in names}
-        return judged(codes, seconds=3, memory=0.5)
-
-
-@pytest.mark.parametrize("name", GREEDY)
-def test_it_costs_this_exercise_alone(name, greedy):
-    if name not in greedy:
-        pytest.skip("is the same without bubblewrap")
-    kind = "right" if name in RIGHT_ALL_THE_SAME else "stopped"
-    assert greedy[name]["kind"] == kind, greedy[name]
-    assert GREEDY[name][1] in greedy[name]["reason"]
-    assert_honest(greedy[f"after {name}"])
+def test_what_costs_too_much_costs_this_exercise_alone(around, monkeypatch):
+    monkeypatch.setattr(sandbox, "PATIENCE", 2)
+    names = chosen(GREEDY, BARE_TOO, around)
+    greedy = judged({n: ("edge_kernel", GREEDY[n][0]) for n in names}, seconds=3, memory=0.5)
+    for name in names:
+        kind = "right" if name in RIGHT_ALL_THE_SAME else "stopped"
+        assert greedy[name]["kind"] == kind, (name, greedy[name])
+        assert GREEDY[name][1] in greedy[name]["reason"], (name, greedy[name])
+        assert_honest(greedy[f"after {name}"])
 
 
 # ------------------------------------------------------------------------- what is out of reach
