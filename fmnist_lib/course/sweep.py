@@ -18,7 +18,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import filelock
 import nbformat
 import torch
 import yaml
@@ -315,14 +314,13 @@ def _find_notebook(name: str | Path) -> Path:
 @contextmanager
 def _own_folder(out: Path) -> Iterator[None]:
     """Make the folder, for this sweep alone; remove what an interrupted one left half-done."""
-    lock = filelock.FileLock(atomic.make_folder(out) / ".lock")
-    atomic.take(lock, out, f"Another sweep is at work in {out}. Wait, or give another --out.")
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-    try:
-        yield
-    finally:
+    busy = f"Another sweep is at work in {out}. Wait, or give another --out."
+    with atomic.alone(out, busy):
         shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-        lock.release()
+        try:
+            yield
+        finally:
+            shutil.rmtree(out / UNFINISHED, ignore_errors=True)
 
 
 def find_missing(jobs: list[Job], out: Path) -> list[Job]:

@@ -135,6 +135,19 @@ def take(lock: "BaseFileLock", folder: Path, busy: str, seconds: float = 0) -> N
             ) from error
 
 
+@contextmanager
+def alone(folder: Path, busy: str) -> Iterator[Path]:
+    """Make a folder, and keep it for this block; raises as `take` does, when another has it."""
+    import filelock
+
+    lock = filelock.FileLock(make_folder(folder) / ".lock")
+    take(lock, folder, busy)
+    try:
+        yield folder
+    finally:
+        lock.release()
+
+
 def remove(path: str | Path) -> None:
     """Remove a file, if it is there; CourseError when that can't be."""
     with writing(path), suppress(FileNotFoundError):

@@ -52,10 +52,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a student answers to one exercise; without code, why there is none."""
+    """What a student answers to one exercise, and the file that it stands in."""
 
-    code: str = ""
-    file: str = ""
+    code: str
+    file: str
 
 
 @dataclass
@@ -182,17 +182,12 @@ def _pieces(cells: list[dict], file: str, lessons: Iterable[Lesson]) -> list[Pie
 def _owner(piece: Piece, exercises: list[Exercise]) -> str | None:
     """The id of the exercise that a piece of code is about."""
     if piece.call:
-        same = [
-            e
-            for e in exercises
-            if (e.call.name, e.call.is_quiz) == (piece.call.name, piece.call.is_quiz)
-        ]
-        return same[0].id if same else None
+        asked = piece.call.name, piece.call.is_quiz
+        return next((e.id for e in exercises if (e.call.name, e.call.is_quiz) == asked), None)
     if not piece.alone or piece.is_lesson:
         return None
-    for exercise in exercises:
-        if piece.id == exercise.id:
-            return exercise.id
+    if any(piece.id == exercise.id for exercise in exercises):
+        return piece.id
     names = bound_by(piece.code)
     for exercise in exercises:
         if exercise.call.answer in names and _is_alike(piece, exercise):
@@ -215,17 +210,14 @@ def is_answered(code: str, name: str) -> bool:
     if tree is None:
         return True  # what it is, its error will say
     for node in ast.walk(tree):
-        value = getattr(node, "value", None)
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and name in _stored(node):
-            if not _is_dots(value):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            if name in bound_in(node) and not _is_dots(node.value):
                 return True
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             if node.name == name and not all(_is_empty(each) for each in node.body):
                 return True
-        elif isinstance(node, (ast.For, ast.With, ast.NamedExpr, ast.AugAssign)):
-            if name in _stored(node):
-                return True
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        elif isinstance(node, (ast.For, ast.With, ast.NamedExpr, ast.AugAssign,
+                               ast.Import, ast.ImportFrom)):  # fmt: skip
             if name in bound_in(node):
                 return True
     return False
@@ -303,14 +295,6 @@ def _about(code: str, name: str) -> str:
         if name in named | bound_in(statement):
             kept.append(ast.unparse(statement))
     return "\n".join(kept)
-
-
-def _stored(node: ast.AST) -> set[str]:
-    return {
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
 
 
 # ---------------------------------------------------------------------------------- predictions

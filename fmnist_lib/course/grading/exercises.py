@@ -6,7 +6,6 @@ import re
 import symtable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -79,6 +78,7 @@ class Lesson:
 
     cells: list[tuple[int, str]]  # place and source of each cell
     names: set[str]  # that it defines, at its outermost level
+    outcomes: dict[str, str]  # of its predictions, by name
 
     def without(self, lines: list[str], also_short: bool = False) -> list[str]:
         """The statements of a student's cell without whole cells of the lesson among them.
@@ -97,13 +97,14 @@ class Lesson:
 
 def lesson_of(path: Path) -> Lesson:
     """What a notebook of the course has besides that which it asks."""
+    notebook = read_notebook(path)
     cells = [
         (place, cell.source)
-        for place, cell in enumerate(read_notebook(path).cells)
+        for place, cell in enumerate(notebook.cells)
         if cell.cell_type == "code" and not ASKING & {*cell.metadata.get("tags", [])}
     ]
     names = {name for _, source in cells for name in bound_by(source)}
-    return Lesson(cells, names)
+    return Lesson(cells, names, notebook.metadata.get(OUTCOMES, {}))
 
 
 def write_ids(notebook: NotebookNode, stem: str) -> None:
@@ -129,7 +130,7 @@ def parsed(source: str) -> tuple[bytes, ast.Module | None]:
     `get_ipython`, and no more.
     """
     source = re.sub(r"\A\s*%%\w+.*", "", source)
-    for change in (str, partial(re.sub, IPYTHON, r"\1get_ipython()  # \2")):
+    for change in (str, functools.partial(re.sub, IPYTHON, r"\1get_ipython()  # \2")):
         with suppress(*NO_PYTHON):
             text = change(source)
             tree = ast.parse(text)
@@ -230,7 +231,7 @@ def bound_by(code: str) -> frozenset[str]:
     return frozenset().union(*map(bound_in, tree.body if tree else ()))
 
 
-def bound_in(statement: ast.stmt) -> set[str]:
+def bound_in(statement: ast.AST) -> set[str]:
     """The names that a statement sets, but for those within functions and classes."""
     names, nodes = set(), [statement]
     for node in nodes:

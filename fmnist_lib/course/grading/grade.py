@@ -13,19 +13,16 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-import filelock
 import yaml
 from tqdm import tqdm
 
-from fmnist_lib.course.execute import notebooks, read_notebook
+from fmnist_lib.course.execute import notebooks
 from fmnist_lib.course.grading import report, sandbox
 from fmnist_lib.course.grading.answers import is_answered, take
 from fmnist_lib.course.grading.exercises import (
-    OUTCOMES,
     Exercise,
     Lesson,
     bound_by,
@@ -99,7 +96,8 @@ def grade(
         _settle_what_needs_no_judge(each, asked)
         made = _jobs(each, asked, lessons, data_source, seconds, memory)
         jobs += [(number, job) for job in made]
-    with _own_folder(out) as kept:
+    busy = f"Another grading is at work in {out}. Wait, or give another --out."
+    with atomic.alone(out / GRADED, busy) as kept:
         done = {name: _read_kept(kept / name) for name in {job["key"] for _, job in jobs}}
         missing = {job["key"]: job for _, job in jobs if done[job["key"]] is None}
         print(
@@ -111,9 +109,7 @@ def grade(
             done |= dict(_judge_all(missing, executor, kept))
         for number, job in jobs:
             _add(graded[number], done[job["key"]])
-        outcomes = {}
-        for path in sources.values():
-            outcomes |= read_notebook(path).metadata.get(OUTCOMES, {})
+        outcomes = {n: each for one in lessons.values() for n, each in one.outcomes.items()}
         return report.write(out, graded, asked, marks, sandbox.what_holds(), outcomes, anonymous)
 
 
@@ -238,18 +234,6 @@ def _of_checks() -> str:
 
 
 # ------------------------------------------------------------------------------------- judging
-
-
-@contextmanager
-def _own_folder(out: Path) -> Iterator[Path]:
-    """The folder of what was judged, for this command alone."""
-    kept = atomic.make_folder(out / GRADED)
-    lock = filelock.FileLock(kept / ".lock")
-    atomic.take(lock, out, f"Another grading is at work in {out}. Wait, or give another --out.")
-    try:
-        yield kept
-    finally:
-        lock.release()
 
 
 def _read_kept(path: Path) -> list[dict] | None:

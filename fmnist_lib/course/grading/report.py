@@ -21,9 +21,9 @@ from fmnist_lib.storage import atomic
 
 ASSIGNMENT = "Fashion-MNIST course"
 SYMBOLS = {
-    "right": ("✓", "right"),
-    "not yet": ("✗", "not yet right"),
-    "open": ("○", "not answered"),
+    "right": (verdict.KINDS["right"][0], "right"),
+    "not yet": (verdict.KINDS["not yet"][0], "not yet right"),
+    "open": (verdict.KINDS["open"][0], "not answered"),
     "stopped": ("!", "stopped"),
     "missing": ("–", "not handed in"),
 }
@@ -43,8 +43,7 @@ def write(
 
     points: of each exercise. limits: see `sandbox.what_holds`. outcomes: of predictions, by name.
     """
-    total = {id(each): sum(points[x] for x in each.right() if x in points) for each in graded}
-    totals = [total[id(each)] for each in graded]
+    totals = [sum(points[id] for id in each.right()) for each in graded]
     best = sum(points[each.id] for each in asked)
     names = _file_names(graded)
     atomic.write_text(out / "marks.csv", marks(graded, asked, points, totals, best))
@@ -60,7 +59,7 @@ def write(
     pages.filters |= {
         "number": number,
         "markdown": markdown,
-        "code": _in_code,
+        "code": verdict.reason_as_html,
         "kind_of": lambda id, one: one.results[id].kind,
     }
     common = {
@@ -74,7 +73,7 @@ def write(
             atomic.remove(old)
     for each, name, points_of_student in zip(graded, names, totals):
         page = pages.get_template("feedback.html").render(
-            **common, one=each, total=points_of_student, options=_options
+            **common, one=each, total=points_of_student
         )
         atomic.write_text(feedback / name, page)
     rows = [
@@ -153,7 +152,7 @@ def moodle(graded, totals: list[float], best: float) -> str:
     header = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)",
               "Feedback comments"]  # fmt: skip
     rows = [
-        [f"Participant {_id_on(each, 'moodle')}".removesuffix("Participant "),
+        [f"Participant {each.student.id}" if each.student.platform == "moodle" else "",
          each.student.name, number(total), number(best), "-", _in_words(each)]
         for each, total in zip(graded, totals)
     ]  # fmt: skip
@@ -167,14 +166,11 @@ def canvas(graded, totals: list[float], best: float) -> str:
     """
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", ASSIGNMENT]
     rows = [
-        [each.student.name, _id_on(each, "canvas"), "", "", "", number(total)]
+        [each.student.name, each.student.id if each.student.platform == "canvas" else "",
+         "", "", "", number(total)]
         for each, total in zip(graded, totals)
     ]  # fmt: skip
     return _csv([header, ["    Points Possible", "", "", "", "", number(best)], *rows])
-
-
-def _id_on(graded: Graded, platform: str) -> str:
-    return graded.student.id if graded.student.platform == platform else ""
 
 
 def _in_words(graded: Graded) -> str:
@@ -251,8 +247,3 @@ def _together(values: list) -> str:
 def markdown(text: str) -> str:
     """Markdown as HTML; what is HTML in it is shown as text."""
     return mistune.create_markdown(escape=True, plugins=["table"])(text)
-
-
-def _in_code(text: str) -> str:
-    """A hint, with what stands in `…` as code."""
-    return verdict.reason_as_html(text)

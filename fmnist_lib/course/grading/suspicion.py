@@ -6,7 +6,7 @@ A list of what is usual, and a remark on all else. It takes nothing from the mar
 import ast
 import re
 
-from fmnist_lib.course.grading.exercises import parsed
+from fmnist_lib.course.grading.exercises import bound_in, parsed
 
 USUAL = {
     "torch", "torchvision", "numpy", "pandas", "matplotlib", "seaborn", "scipy", "sklearn", "PIL",
@@ -89,7 +89,7 @@ def _is_too_deep(code: str) -> bool:
 
 def _imported(tree: ast.AST) -> set[str]:
     imports = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
-    return {(a.asname or a.name).partition(".")[0] for each in imports for a in each.names}
+    return set().union(*map(bound_in, imports))
 
 
 def _asks_for_hint(node: ast.AST) -> bool:
