@@ -32,8 +32,7 @@ MOST_SLIDES, MOST_STEPS = 25, 4
 MOST_CODE, MOST_OUTPUT = 14, 6  # lines, and lines of output below code
 LARGE, LARGE_WIDTH = 260, 80  # what is less high, with shorter lines of code, is shown larger
 CAPTION = 190  # characters below a figure: two lines
-NOT_OF_THE_LESSON = {"guesses", "checks", "quiz", "parameters", "plots", "play", "game", "print",
-                     "display"}  # fmt: skip
+NOT_OF_THE_LESSON = {"guesses", "checks", "quiz", "parameters", "plots", "play", "game", "display"}
 OF_THE_LESSON = {"torch", "F", "nn", "optim"}
 # Sentences about working in a notebook are for those who sit at one.
 OF_NOTEBOOK = re.compile(r"run (the|a) cell|place of the dots|never marked|s often as you|"
@@ -41,6 +40,9 @@ OF_NOTEBOOK = re.compile(r"run (the|a) cell|place of the dots|never marked|s oft
                          r"running notebook|that says? `guess", re.ASCII)  # fmt: skip
 # Where a sentence ends: behind its sign, or behind what closes after this.
 ENDS = r"(?:(?<=[.?!])|(?<=[.?!]\*\*)|(?<=[.?!][)\"]))\s+(?=[\0A-Z*(\[])"
+# A sentence that can't stand without the one before it.
+POINTS_BACK = re.compile(r"^\W*(This|These|They|Their|It|Its|That|Such)\b|\bthis(:| is )")
+OF_FIGURE = re.compile(r"\b(line|bars?|curves?|colou?rs?|figure|picture)\b")  # seen in no number
 LEFT_OUT = ("Your predictions",)  # a table that is empty until a student has run the notebook
 EXERCISE, QUIZ, TITLE = "exercise", "quiz", "title"
 
@@ -167,14 +169,19 @@ def brief(block: str) -> str:
     """A paragraph's first sentence, and those that define a term; other blocks as they are."""
     if not is_text(block):
         return block
-    first, *others = sentences(block)
-    return " ".join([first, *(each for each in others if re.search(r"\*\*[^*]+\*\*", each))])
+    each = sentences(block)
+    kept = {0, *(n for n, text in enumerate(each) if re.search(r"\*\*[^*]+\*\*", text))}
+    for place in range(len(each) - 1, 0, -1):  # what such a sentence points back to stays, too
+        if place in kept and POINTS_BACK.search(each[place]):
+            kept.add(place - 1)
+    return " ".join(each[place] for place in sorted(kept))
 
 
 def code_of_lesson(source: str) -> list[str]:
     """The lines of a cell that a lesson is about; none where it has no line that PyTorch works in.
 
-    Without imports, drawing, printing, keeping a prediction and checking an answer.
+    Without imports, drawing, keeping a prediction and checking an answer. What prints stays, as
+    it says what the numbers are that stand below the code.
     """
     try:
         tree = ast.parse(source)
@@ -256,6 +263,11 @@ def trimmed(block: str, room: int) -> str:
     return join.join(parts)
 
 
+def is_shown(step: list[str]) -> bool:
+    """Whether a step holds a figure or a table."""
+    return any(block.startswith("<") for block in step)
+
+
 def says_enough(step: list[str]) -> bool:
     """Whether a step is more than a single sentence."""
     return (
@@ -306,7 +318,8 @@ def results(cell: NotebookNode, folder: Path) -> list[list[str]]:
     tables = [output for output in shown if "text/html" in output.data and output not in figures]
     steps = []
     for output in tables:
-        above = [f"```\n{cut(printed, 3)}\n```"] if printed else []
+        said = re.sub(r".*: True\n", "", printed)  # what code has checked, which is not shown here
+        above = [f"```\n{cut(said, 3)}\n```"] if said else []
         room = BODY - 2 * TEXT_LINE - sum(map(height, above))  # with a caption below
         steps.append([*above, cut_table("".join(output.data["text/html"]), room)])
     steps += [[picture(output, folder)] for output in figures]
@@ -366,9 +379,11 @@ def _answers(idea: Idea, text: list[str], question: list[str], folder: Path) -> 
                 break
             caption = f"{caption} {sentence}".strip()
         if found and caption:
-            found[-1].append(f"::: caption\n{caption[0].upper()}{caption[1:]}\n:::")
+            of_figure = steps and not is_shown(found[-1]) and OF_FIGURE.search(caption)
+            described = steps[-1] if of_figure else found[-1]
+            described.append(f"::: caption\n{caption[0].upper()}{caption[1:]}\n:::")
         for step in found:
-            if step[0].startswith("```\n") and not any(part.startswith("<") for part in step):
+            if not is_shown(step) and step[0].startswith("```\n"):
                 if "guesses.compare" not in cell.source:
                     weak.append(step)
                 step[:0] = fitted([], _asked(question), BODY - sum(map(height, step)))
@@ -377,7 +392,7 @@ def _answers(idea: Idea, text: list[str], question: list[str], folder: Path) -> 
         if len(steps) > 1:
             steps.remove(step)
     while len(steps) > MOST_STEPS:  # figures and tables stay longest
-        lines = [step for step in steps if not any(part.startswith("<") for part in step)]
+        lines = [step for step in steps if not is_shown(step)]
         steps.remove((lines or steps)[-1])
     return steps
 

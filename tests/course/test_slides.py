@@ -188,6 +188,42 @@ def test_code_of_a_lesson():
         "import torch\nguess = ...\nguesses.keep('a', guess)\n\nx = torch.ones(3)\n"
         "# why\ny = x.sum()\ntitle = f'{plots.name}'\nplots.show(y)\nprint(y)"
     )
-    assert slides.code_of_lesson(source) == ["x = torch.ones(3)", "y = x.sum()"]
+    # What prints stays, as its output is shown below the code.
+    assert slides.code_of_lesson(source) == ["x = torch.ones(3)", "y = x.sum()", "print(y)"]
     assert slides.code_of_lesson("table = pd.DataFrame(rows)\ntable") == []
     assert slides.code_of_lesson("%magic torch") == []
+
+
+def test_a_definition_keeps_the_sentence_that_it_points_back_to():
+    assert slides.brief(
+        "First. Left out. Neighbours are alike. Their **correlation** says it."
+    ) == ("First. Neighbours are alike. Their **correlation** says it.")
+    assert (
+        slides.brief("First. Left out. A **kernel** is a table.")
+        == "First. A **kernel** is a table."
+    )
+
+
+def test_what_is_said_of_a_figure_stands_below_it(tmp_path):
+    image = new_output("display_data", {"image/png": "aGk=", "text/plain": "bars"})
+    printed = new_output("stream", text="ln 10 = 2.303\n")
+    checked = new_output("stream", text="by code the same: True\n")
+    table = new_output("display_data", {"text/html": "<table><tr><td>1</td></tr></table>"})
+
+    def steps_with(below):
+        cells = [
+            new_markdown_cell("# 1 · Much\n\nYou will see."),
+            new_markdown_cell("## Answer\n\n**Predict:** which loss?"),
+            new_code_cell("plots.bars()", outputs=[image]),
+            new_code_cell("print(loss)", outputs=[printed]),
+            new_markdown_cell(f"**Read:** {below}"),
+            new_code_cell("frame", outputs=[checked, table]),
+        ]
+        text = slides.markdown(new_notebook(cells=cells), {}, tmp_path)
+        return text.split("::::: {.step")[1:]
+
+    _, _, figure, numbers, of_code = steps_with("the dashed line is an equal share.")
+    assert "dashed" in figure and "dashed" not in numbers
+    assert "<table>" in of_code and "True" not in of_code
+    _, _, figure, numbers, _ = steps_with("both are nearly equal. The loss is high.")
+    assert "equal" not in figure and "nearly equal" in numbers
