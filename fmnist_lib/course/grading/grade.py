@@ -128,8 +128,12 @@ def read_points(path: str | Path | None, known: list[Exercise]) -> dict[str, flo
     path = paths.find(path)
     try:
         written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise CourseError(f"{path} is no YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}," if mark else ""
+        raise CourseError(
+            f"{path}{place} is no YAML. A line is such as `{known[0].id}: 2`."
+        ) from error
     if not isinstance(written, dict):
         raise CourseError(f"{path} should have lines such as `{known[0].id}: 2`.")
     of_notebook = {each.notebook[3:] for each in known}

@@ -266,7 +266,7 @@ POINTS = {
     "build_cnn.own_net: .inf": "has inf points",
     "build_cnn.own_nte: 1": "Did you mean build_cnn.own_net?",
     "- 1": "should have lines such as",
-    "a: [": "is no YAML",
+    "a: [": "line 1, is no YAML",
     "1: 1": "there is no exercise 1",
 }
 
