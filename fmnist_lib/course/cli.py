@@ -96,6 +96,20 @@ def predict(files, checkpoint, network) -> int:
 
 
 @fmnist.command()
+@click.argument("checkpoint", required=False)
+@click.option("--network", help="of those that come with the course: Net (else) or ResidualNet")
+@click.option("--out", default="see.html", show_default=True, help="the file, which is replaced")
+def explain(checkpoint, network, out) -> None:
+    """Write a page on which a network is seen at work, in any browser and offline.
+
+    CHECKPOINT: default: runs/lesson/checkpoint.pt, if notebook 3 made it.
+    """
+    from fmnist_lib.course import explain
+
+    click.echo(f"page   {explain.explain(out, checkpoint, network)}")
+
+
+@fmnist.command()
 @click.argument("folder", type=FOLDER)
 def csv(folder) -> None:
     """Write the data into FOLDER as two CSV files of 785 columns."""

@@ -25,7 +25,7 @@ def predict(
     is that of notebook 3 if it has been trained here, else the `Net` that comes with the course, as
     in notebook 4. Raises CourseError when both are given, or the network can't be loaded.
     """
-    path = _choose(checkpoint, network)
+    path = choose_network(checkpoint, network)
     try:
         model, state = checkpoints.load_model(path)
     except CourseError as error:
@@ -53,7 +53,8 @@ def predict(
     return len(failures)
 
 
-def _choose(checkpoint: str | None, network: str | None) -> Path:
+def choose_network(checkpoint: str | None, network: str | None) -> Path:
+    """Where the network is: the one named, else that of notebook 3, else the course's `Net`."""
     if checkpoint is not None and network is not None:
         raise CourseError("--checkpoint and --network name two networks. Give one of them.")
     if checkpoint is not None:
