@@ -1,4 +1,7 @@
-"""`fmnist explain`: a network seen at work on one page, in any browser."""
+"""`fmnist explain`: a network seen at work on one page, in any browser.
+
+Kit and handouts have that of the network that comes with the course.
+"""
 
 from pathlib import Path
 
@@ -7,6 +10,14 @@ from fmnist_lib.course.predict import choose_network
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons.explain import page
 from fmnist_lib.storage import atomic, paths
+
+FILES = [path for path in sorted(page.HERE.iterdir()) if path.is_file()]  # that a page is made of
+
+
+def of_shipped() -> str:
+    """The page of the `Net` that comes with the course, as HTML, with images that are at hand."""
+    model, _ = checkpoints.load_model(checkpoints.shipped())
+    return page.as_html(model, data.load().validation)
 
 
 def explain(out: str | Path, checkpoint: str | None = None, network: str | None = None) -> Path:

@@ -23,7 +23,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 from tqdm import tqdm
 
-from fmnist_lib.course import printing, slides, student
+from fmnist_lib import checkpoints
+from fmnist_lib.course import explain, printing, slides, student
 from fmnist_lib.course.execute import linked_pages, named, notebooks, read_notebook
 from fmnist_lib.course.printing import Printer
 from fmnist_lib.course.solutions import leaks, without_solution
@@ -36,6 +37,7 @@ AUDIENCES = ("student", "instructor")
 FORMATS = ("ipynb", "html", "pdf", "slides")
 STYLE = Path(__file__).with_name("handouts.css")
 PACKAGES = ("pypandoc", "sphinx_revealjs", "typst")
+NETWORK = checkpoints.shipped()  # its page is in the handouts, too
 BUILT, ARCHIVE, INDEX = ".built.json", "student.zip", "index.html"
 LINE = '<div class="answer-line"></div>\n'  # to write on, in print
 NAME = '<p class="name-field"><span>Name:</span> <span>Date:</span></p>\n'
@@ -130,7 +132,7 @@ def _gate(source: NotebookNode, handout: str, name: str) -> None:
 class Handout:
     """One file of a build."""
 
-    path: Path  # of the notebook, or of a page of Markdown that one links
+    path: Path  # of the notebook, of a page of Markdown that one links, or of the network
     audience: str  # slides are shown to students, so they have no solutions
     form: str
     blank: bool
@@ -146,7 +148,7 @@ class Handout:
     def made_from(self, printer: Printer) -> str:
         """All that it is made from, as one number."""
         code = [Path(module.__file__) for module in (student, printing, slides)]
-        code += [Path(__file__), slides.STYLE]
+        code += [Path(__file__), slides.STYLE, *explain.FILES]
         browser = printer.browser if self.form == "pdf" else None
         digest = hashlib.sha256(str((self.blank, browser, self.beside)).encode())
         for part in (self.path, self.path.with_name("README.md"), STYLE, *code):
@@ -190,6 +192,8 @@ def build(
             wanted.append(Handout(path, "student", "slides", blank=False))
     pages = dict.fromkeys(page for path in sources for page in linked_pages(path, read[path]))
     wanted += _of_pages(pages, wanted)
+    if not only and "html" in formats:
+        wanted += [Handout(NETWORK, each, "html", blank=False) for each in audiences]
     wanted = [replace(one, beside=_beside(one, wanted)) for one in wanted]
     of_students = dict.fromkeys(
         (one.path, one.blank) for one in wanted if one.audience == "student"
@@ -208,7 +212,9 @@ def build(
             if mark and built.get(one.name) == mark:
                 continue
             bar.set_postfix_str(one.name)
-            if one.path in read:
+            if one.path == NETWORK:
+                atomic.write_text(out / one.name, explain.of_shipped())
+            elif one.path in read:
                 _make(one, out, printer, read[one.path], versions.get((one.path, one.blank)))
             else:
                 _make_page(one, out)
@@ -405,6 +411,10 @@ def _write_index(index: Path, title: str, wanted: list[Handout], link: str, note
         names = [Path(one.name) for one in wanted if one.path == path]
         links = [link.format(folder=name.parent, file=name.name, form=name.suffix[1:])
                  for name in names]  # fmt: skip
+        if path == NETWORK:
+            about = "A network at work: every number that it computes, for any image."
+            parts.append(f"## See it think\n\n{' · '.join(links)}\n\n{about}")
+            continue
         if path.suffix == ".md":
             heading = re.search(r"^# (.+)", path.read_text(encoding="utf-8"), flags=re.M)
             parts.append(f"## {heading[1] if heading else path.stem}\n\n{' · '.join(links)}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from fmnist_lib.course import printing
+from fmnist_lib.course import explain, printing
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.solutions import MARKERS, secrets, shows, texts_in, texts_of
 from fmnist_lib.course.student import student_files
@@ -35,6 +35,7 @@ BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(s
 # All that a kit, and the wheel in it, may hold.
 NAMES = (
     r"START\.html",
+    r"explain\.html",
     r"\d\d_[a-z_]+\.ipynb",
     r"[a-z_]+\.md",
     r"install/constraints\.txt",
@@ -50,13 +51,14 @@ def build(out: str | Path) -> Path:
     """Write the kit into a folder, and return its path.
 
     In it are the notebooks without solutions and outputs, the pages that these link, START.html,
-    and under install/ a wheel of the package and the versions to install it with.
+    the page on which the network computes, and under install/ a wheel of the package and the
+    versions to install it with.
 
     out: counted from the work folder when it is relative. Raises CourseError, and writes nothing,
     when a notebook would show a solution, or anything else in the kit does.
     """
     kit = atomic.make_folder(in_work_folder(out)) / KIT
-    texts = student_files(with_outputs=False)
+    texts = student_files(with_outputs=False) | {"explain.html": explain.of_shipped()}
     with tempfile.TemporaryDirectory() as scratch:
         content = Path(scratch, FOLDER)
         install = content / "install"

@@ -34,6 +34,16 @@ def write(path: Path, network: nn.Module, images: Split) -> Path:
     return path
 
 
+def offer(path: Path, network: nn.Module, images: Split) -> None:
+    """`write`, and print where the page is, or why this network can't have one."""
+    try:
+        size = write(path, network, images).stat().st_size
+    except CourseError as error:
+        print(error)
+    else:
+        print(f"{'/'.join(path.parts[-3:])}: {size / 1e6:.1f} MB. Open it in a browser.")
+
+
 def as_html(network: nn.Module, images: Split) -> str:
     """The page as text; see `write`."""
     name = type(network).__name__
