@@ -16,6 +16,7 @@ from fmnist_lib.errors import CourseError
 
 
 @click.group("fmnist")
+@click.version_option(package_name="fmnist_lib", message="fmnist_lib %(version)s")
 @click.pass_context
 def fmnist(context: click.Context) -> None:
     """The Fashion-MNIST course.
@@ -233,6 +234,19 @@ def handouts(notebook, audience, form, blank, out) -> None:
         blank,
     )
     click.echo(f"handouts   {page}")
+
+
+@fmnist.command()
+@click.option("--out", type=FOLDER, default="build/site", show_default=True)
+@click.option(
+    "--for", "audience", type=click.Choice(("student", "instructor")), default="student",
+    show_default=True, help="instructors have solutions, hidden at first, and notes",
+)  # fmt: skip
+def site(out, audience) -> None:
+    """Make the course as pages with search, which open from a folder."""
+    from fmnist_lib.course import site
+
+    click.echo(f"site   {site.build(out, audience)}")
 
 
 @fmnist.command()

@@ -1,0 +1,340 @@
+"""`fmnist site`: the course as pages with navigation and search, which open from a folder.
+
+Sphinx makes them, from the pages and notebooks where they lie in the clone, so that their links are
+right as they are. What students may not see is not in it, unless it is asked for.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+
+import fmnist_lib
+from fmnist_lib.course import explain, handouts
+from fmnist_lib.course.execute import clone, notebooks, read_notebook
+from fmnist_lib.course.handouts import instructor_version
+from fmnist_lib.course.solutions import BEGIN, secrets, shows, texts_of
+from fmnist_lib.course.student import student_version
+from fmnist_lib.errors import CourseError
+from fmnist_lib.storage import atomic
+from fmnist_lib.storage.paths import in_work_folder
+
+PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")
+STYLE = Path(__file__).with_name("site.css")
+# What stands in the navigation, by part. A name is a page of the clone, or one that is made here.
+PARTS = {
+    "Notebooks": ["notebooks/[0-9]*.ipynb"],
+    "Beside them": ["see.md", "docs/glossary.md", "notebooks/numpy_to_torch.md", "data/README.md"],
+    "For teachers": [
+        "notebooks/README.md", "docs/class_of_thirty.md", "docs/jupyterhub.md", "docs/grading.md",
+        "docs/adapt.md", "downloads.md",
+    ],
+    "For developers": [
+        "CONTRIBUTING.md", "reference.md", "benchmarks/README.md", "CHANGELOG.md",
+        "CODE_OF_CONDUCT.md",
+    ],
+}  # fmt: skip
+FIGURES = ("notebooks/readme_figure.png",)  # that pages show
+LEFT_OUT = ("course", "lessons.checks")  # of the reference: commands, and answers
+TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"
+
+
+def build(out: str | Path, audience: str = "student") -> Path:
+    """Write the site into a folder, and return its first page.
+
+    out: counted from the work folder when it is relative. What has not changed is kept, beside it
+    in folders of its name with `-source` and `-doctrees`.
+    audience: "student", or "instructor" for a site with solutions, hidden until they are asked for,
+    and notes for teachers.
+
+    Raises CourseError when a package is missing, a page would show students a solution, or a link
+    leads nowhere.
+    """
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise CourseError(f'{missing[0]} is not installed: pip install -e ".[site]"')
+    out = atomic.make_folder(in_work_folder(out))
+    source = out.with_name(f"{out.name}-source")
+    pages = {name: text.encode() for name, text in _sources(audience)}
+    files = {name: (clone() / name).read_bytes() for name in FIGURES}
+    _write_all(source, pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
+    extra = out.with_name(f"{out.name}-extra")
+    _write_all(extra, {"explain.html": explain.of_shipped().encode()})
+    handouts.build(extra / "downloads", formats=("ipynb", "slides"), audiences=("student",))
+    _run_sphinx(source, extra, out)
+    if audience == "student":
+        require_no_solution(out)
+    return out / "index.html"
+
+
+def _write_all(folder: Path, files: dict[str, bytes]) -> None:
+    """Make a folder hold these files and no others; a file that is the same stays untouched."""
+    for name, content in files.items():
+        path = folder / name
+        atomic.make_folder(path.parent)
+        if not path.exists() or path.read_bytes() != content:
+            with atomic.replacing(path) as scratch:
+                scratch.write_bytes(content)
+    for path in folder.rglob("*.*"):
+        kept = str(path.relative_to(folder)).startswith("downloads")
+        if path.is_file() and not kept and path.relative_to(folder).as_posix() not in files:
+            atomic.remove(path)
+
+
+def _run_sphinx(source: Path, extra: Path, out: Path) -> None:
+    from sphinx.application import Sphinx
+    from sphinx.util.console import nocolor
+    from sphinx.util.docutils import docutils_namespace
+
+    nocolor()
+    settings = {
+        "project": "Convolutional networks on Fashion-MNIST",
+        "version": version("fmnist_lib"),
+        "copyright": "the contributors; MIT licence",
+        "extensions": ["myst_nb", "fmnist_lib.course.site"],
+        "exclude_patterns": [],
+        "nb_execution_mode": "off",
+        "nb_merge_streams": True,
+        "myst_enable_extensions": ["dollarmath"],
+        "myst_heading_anchors": 4,
+        "html_theme": "sphinx_book_theme",
+        "html_title": "Fashion-MNIST course",
+        "html_theme_options": {
+            "use_download_button": False,
+            "show_toc_level": 2,
+            "navbar_persistent": [],
+        },
+        "html_math_renderer": "mathml",
+        "html_static_path": [str(source / "_static")],
+        "html_css_files": [STYLE.name],
+        "html_extra_path": [str(extra)],
+        "html_copy_source": False,
+        "html_show_sphinx": False,
+        "language": "en",
+    }
+    with docutils_namespace():
+        app = Sphinx(
+            source, None, out, out.with_name(f"{out.name}-doctrees"), "html",
+            confoverrides=settings, warningiserror=True, keep_going=True, parallel=2,
+        )  # fmt: skip
+        app.build()
+    if app.statuscode:
+        raise CourseError("The site is not right: see the warnings above, and mend its pages.")
+
+
+# ------------------------------------------------------------------------------ what it is made of
+
+
+def _sources(audience: str) -> Iterator[tuple[str, str]]:
+    """Name and text of every page that Sphinx reads."""
+    course = clone()
+    listed = {part: list(_listed(course, names)) for part, names in PARTS.items()}
+    glossary = (course / "docs" / "glossary.md").read_text(encoding="utf-8")
+    decks = [f'<a href="downloads/slides/{path.stem}.html">{path.stem[1]}</a>'
+             for path in notebooks()]  # fmt: skip
+    made = {
+        "see.md": SEE, "downloads.md": DOWNLOADS.format(slides=", ".join(decks)),
+        "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
+    }  # fmt: skip
+    for name in (name for names in listed.values() for name in names):
+        path = course / name
+        if name in made:
+            yield name, made[name]
+        elif path.suffix == ".ipynb":
+            yield name, _lesson(path, audience, re.findall(TERM, glossary))
+        else:
+            yield name, _links(path.read_text(encoding="utf-8"), name)
+    start = _links((course / "README.md").read_text(encoding="utf-8"), "README.md")
+    trees = [
+        f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n"
+        + "\n".join(name.rpartition(".")[0] for name in names)
+        + "\n```"
+        for part, names in listed.items()
+    ]
+    yield "index.md", "\n\n".join([start, *trees])
+
+
+def _listed(course: Path, names: list[str]) -> Iterator[str]:
+    for name in names:
+        found = sorted(course.glob(name)) if "*" in name else [course / name]
+        yield from (path.relative_to(course).as_posix() for path in found)
+
+
+def _links(text: str, name: str) -> str:
+    """A page whose links lead to pages of the site; those to other files of the clone are text."""
+    text = re.sub(r"\]\(((?:\.\./)?)README\.md(?=[#)])", r"](\1index.md", text)
+    pages = {page for names in PARTS.values() for page in names} | {"index.md"}
+    here = Path(name).parent
+
+    def link(match):
+        target = (here / match[2].partition("#")[0]).as_posix()
+        plain = re.sub(r"[^/]+/\.\./", "", target)
+        known = (
+            plain in pages or plain.endswith((".ipynb", ".png")) or not match[2].partition("#")[0]
+        )
+        return match[0] if known or "://" in match[2] else match[1]
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, text)
+
+
+def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
+    """A notebook as the site shows it: terms lead to the glossary, badges are plain links."""
+    notebook = read_notebook(path)
+    if audience == "student":
+        notebook = student_version(notebook, name=path.name)
+    else:
+        notebook = instructor_version(notebook, int(path.stem[:2]))
+    here = {term.casefold() for first, second, _, number, _ in terms if number == path.stem[1]
+            for term in (first, second) if term}  # fmt: skip
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+        if BEGIN in cell.source:
+            cell.metadata["tags"].append("hide-input")
+        if cell.cell_type != "markdown":
+            continue
+        cell.source = re.sub(r"\[!\[([^\]]+)\]\([^)]+\)\]", r"[\1]", cell.source)
+        cell.source = _links(cell.source, f"notebooks/{path.name}")
+        for bold in re.findall(r"\*\*([^*]+)\*\*", cell.source):
+            term = " ".join(bold.split()).casefold()
+            if term in here:
+                here.remove(term)
+                cell.source = cell.source.replace(f"**{bold}**", f"**{{term}}`{bold}`**", 1)
+    return nbformat.writes(notebook)
+
+
+def _glossary(text: str) -> str:
+    """The glossary in the form in which Sphinx knows its terms."""
+    entries = []
+    for entry in re.finditer(TERM, text):
+        names = re.findall(r"\*\*(.+?)\*\*", entry[0].partition(f" ({entry[4]}): ")[0])
+        rest = entry[3].strip()
+        meaning = " ".join(entry[5].split())
+        lesson = next(path.stem for path in notebooks() if path.stem[1] == entry[4])
+        shown = f"{rest}: {meaning}" if rest else meaning
+        entries.append("\n".join(names) + f"\n  {shown} "
+                       f"([notebook {entry[4]}](../notebooks/{lesson}.ipynb))")  # fmt: skip
+    head = text.partition("\n- ")[0].rstrip()
+    return f"{head}\n\n```{{glossary}}\n" + "\n\n".join(entries) + "\n```\n"
+
+
+SEE = """# See it think
+
+<a href="explain.html">A trained network, at work</a>: choose an image, draw one, or drop a photo,
+and see every number that the network computes. A number that is clicked says where it comes from.
+The page needs no network connection, works on a phone, and can be saved as one file.
+
+`fmnist explain` makes such a page of a network of your own.
+"""
+DOWNLOADS = """# To download
+
+- <a href="downloads/student.zip">All notebooks for students</a>, without solutions, as
+  `fmnist student` makes them.
+- Slides, for teachers, as they have notes: {slides}.
+
+What a class needs to install the course is made by `fmnist kit`; PDFs, and versions for teachers,
+by `fmnist handouts`.
+"""
+
+
+# -------------------------------------------------------------------------------------- reference
+
+
+def _reference() -> str:
+    """All public functions and classes of the package, from their docstrings."""
+    parts = ["# Reference of `fmnist_lib`", "What the notebooks and commands are made of."]
+    for name in _modules():
+        module = importlib.import_module(f"fmnist_lib.{name}")
+        members = list(_members(module))
+        if members:
+            parts += [f"## `{module.__name__}`", _text(module)]
+            parts += [part for member in members for part in _described(*member)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _modules() -> list[str]:
+    found = pkgutil.walk_packages(fmnist_lib.__path__)
+    names = [each.name for each in found]
+    for folder in ("lessons", "storage"):
+        names += [f"{folder}.{each.name}" for each in
+                  pkgutil.iter_modules([str(Path(fmnist_lib.__path__[0], folder))])]  # fmt: skip
+    return [name for name in names if not name.startswith(LEFT_OUT)]
+
+
+def _members(module: ModuleType) -> Iterator[tuple[str, object]]:
+    """What a module defines for others, with what it is called."""
+    for name, value in vars(module).items():
+        own = getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
+        # A data class without a docstring gets its signature as one.
+        if own and callable(value) and value.__doc__ and not value.__doc__.startswith(f"{name}("):
+            yield name, value
+
+
+def _described(name: str, value) -> Iterator[str]:
+    is_error = inspect.isclass(value) and issubclass(value, Exception)
+    signature = inspect.Signature() if is_error else inspect.signature(value)
+    kind = "class " if inspect.isclass(value) else ""
+    yield f"### `{name}`"
+    # Without the modules of its types.
+    shown = re.sub(r"\b(?:\w+\.)+(?=\w)|'", "", str(signature))
+    yield f"```python\n{kind}{name}{shown}\n```"
+    fields = getattr(value, "__dataclass_fields__", {})
+    yield _text(value, [*signature.parameters, *fields])
+
+
+def _text(value, arguments: list[str] = ()) -> str:
+    """A docstring as Markdown: what it says of each argument becomes a list."""
+    items, text = "|".join(arguments) or "(?!)", inspect.getdoc(value) or ""
+    text = re.sub(rf"^((?:{items})(?:, (?:{items}))*): (?=\S)", r"- `\1`: ", text, flags=re.M)
+    parts = re.split(r"(`[^`]*`)", text)  # code stays as it is
+    parts[::2] = [re.sub(r"([<*_$#\\])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+# ---------------------------------------------------------------------------------------- the gate
+
+
+def require_no_solution(site: Path) -> None:
+    """CourseError when a file of the site shows a line of a solution; then the site is removed."""
+    opened = [Path(module).read_text(encoding="utf-8") for module in _read_by_students()]
+    secret = {}
+    for path in notebooks():
+        secret |= secrets(read_notebook(path), opened)
+    for path in sorted(site.rglob("*")):
+        if path.suffix not in (".html", ".ipynb", ".txt", ".md") or path.name == "explain.html":
+            continue
+        if found := shows(texts_of(path.read_text(encoding="utf-8")), secret):
+            shutil.rmtree(site)
+            raise CourseError(f"{path.name} would show a line of a solution: {found[0]!r}.")
+
+
+def _read_by_students() -> list[Path]:
+    from fmnist_lib.course.kit import OPEN
+
+    return [Path(fmnist_lib.__path__[0], f"{name}.py") for name in OPEN]
+
+
+# ----------------------------------------------------------------------------------- formulas
+
+
+def setup(app) -> dict:
+    """As an extension of Sphinx: formulas are MathML, which browsers show without any script."""
+    from docutils.nodes import SkipNode
+    from latex2mathml.converter import convert
+
+    def inline(translator, node):
+        translator.body.append(convert(node.astext()))
+        raise SkipNode
+
+    def block(translator, node):
+        translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+        raise SkipNode
+
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
