@@ -1,0 +1,207 @@
+"""The site: built once, opened from its folder in a real browser, and searched for solutions."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT, open_browser
+
+from fmnist_lib.course import execute, printing, site
+from fmnist_lib.errors import CourseError
+
+needs_browser = pytest.mark.skipif(
+    not printing.find_browser(), reason="no Chromium, Chrome or Edge"
+)
+WIDTHS, THEMES = (390, 1280), ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of the site, made by a process of its own: Sphinx changes docutils for good."""
+    out = tmp_path_factory.mktemp("site") / "my site"
+    done = subprocess.run(
+        [sys.executable, "-m", "fmnist_lib.course.cli", "site", "--out", out],
+        cwd=ROOT, env=os.environ | {"FMNIST_DATA": str(out)}, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"site   {out / 'index.html'}"
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser():
+    yield from open_browser()
+
+
+@pytest.fixture
+def page(browser):
+    """A page without a network; what it asks for lies in the folder."""
+    context, asked = browser.new_context(viewport={"width": 1280, "height": 900}), []
+    context.set_offline(True)
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: asked.append(f"error: {error}"))
+    yield page
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    context.close()
+
+
+def pages(built):
+    """All pages but the slides, which have a test of their own."""
+    return [path for path in sorted(built.rglob("*.html"))
+            if "_static" not in path.parts and "downloads" not in path.parts]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------- what is in it
+
+
+def test_every_page_of_the_course_is_there(built):
+    names = {path.relative_to(built).as_posix() for path in pages(built)}
+    assert names >= {f"notebooks/{path.stem}.html" for path in execute.notebooks()}
+    assert names >= {
+        "index.html", "see.html", "explain.html", "docs/glossary.html", "reference.html",
+        "docs/adapt.html", "docs/class_of_thirty.html", "notebooks/numpy_to_torch.html",
+        "benchmarks/README.html", "CONTRIBUTING.html", "downloads.html",
+    }  # fmt: skip
+    assert (built / "downloads" / "student.zip").exists()
+    for path in pages(built):
+        text = path.read_text(encoding="utf-8")
+        for link in re.findall(r'(?:href|src)="([^"#]+)[^"]*"', text):
+            if not re.match(r"https?:|mailto:|data:", link):
+                assert (path.parent / link.partition("?")[0]).exists(), f"{path}: {link}"
+
+
+def test_formulas_are_mathml(built):
+    text = (built / "notebooks" / "03_train_sgd.html").read_text(encoding="utf-8")
+    assert "<math" in text and "MathJax" not in text and "\\frac" not in text
+
+
+def test_the_reference_has_every_function_of_the_modules_that_students_read(built):
+    text = (built / "reference.html").read_text(encoding="utf-8")
+    for name in ("load", "as_input", "Net", "Recipe", "fit", "Epoch", "predict", "confusion_matrix"):
+        assert re.search(rf"<h3><code[^>]*><span class=\"pre\">{name}</span>", text), name
+    assert "lessons.checks" not in text
+
+
+def of_notebook(path):
+    """What stands in bold in its text, where a term is explained."""
+    texts = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
+    return [" ".join(bold.split()) for text in texts for bold in re.findall(r"\*\*([^*]+)\*\*", text)]
+
+
+NO_TERMS = (
+    r"(Predict|Read|Exercise|Quiz|You need|Where to go)|look at images beside|let it learn ten|"
+    r"the runs of the course"
+)
+
+
+def test_every_term_is_in_the_glossary_with_the_notebook_that_explains_it_first():
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = {}
+    for line in re.split(r"\n(?=- )", glossary)[1:]:
+        head, number = re.match(r"- (.+?) \((\d)\): ", line).groups()
+        entries |= {name.casefold(): number for name in re.findall(r"\*\*(.+?)\*\*", head)}
+    first = {}
+    for path in execute.notebooks():
+        for bold in of_notebook(path):
+            if not re.match(NO_TERMS, bold):
+                first.setdefault(bold.casefold().rstrip(":"), path.stem[1])
+    assert entries == first
+    assert list(entries) == sorted(entries, key=lambda name: name.lower())
+
+
+def test_the_first_use_of_each_term_leads_to_the_glossary(built):
+    linked = set()
+    for path in sorted(built.glob("notebooks/0*.html")):
+        text = path.read_text(encoding="utf-8")
+        linked |= set(re.findall(r'href="\.\./docs/glossary\.html#term-([\w-]+)"', text))
+    text = (built / "docs" / "glossary.html").read_text(encoding="utf-8")
+    assert linked == set(re.findall(r'<dt id="term-([\w-]+)"', text))
+
+
+# ------------------------------------------------------------------------------------- the gate
+
+
+def test_a_planted_solution_stops_the_site(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.html").write_text("<p>nothing</p>")
+    site.require_no_solution(tmp_path)
+    line = "counts = torch.tensor(matrix.to_numpy()).double()"  # of notebook 4
+    (tmp_path / "docs" / "page.html").write_text(f"<pre><span>{line}</span></pre>")
+    with pytest.raises(CourseError, match="would show a line of a solution"):
+        site.require_no_solution(tmp_path)
+    assert not tmp_path.exists()
+
+
+def test_links():
+    text = "[a](../README.md#install) [b](gone.md) [c](adapt.md#x) [d](https://x.y) [e](#here)"
+    assert site._links(text, "docs/grading.md") == (
+        "[a](../index.md#install) b [c](adapt.md#x) [d](https://x.y) [e](#here)"
+    )
+
+
+# --------------------------------------------------------------------------------- in a browser
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "word, leads_to",
+    [("stride", "02_build_cnn"), ("label smoothing", "07_train_better"), ("Shirt", "04_confusion")],
+)
+def test_search(built, page, word, leads_to):
+    page.goto((built / "search.html").as_uri() + f"?q={word}")
+    results = page.locator("#search-results li a")
+    results.first.wait_for(timeout=20_000)
+    page.wait_for_function(
+        "!document.querySelector('#search-results .search-summary').textContent.match(/Searching/)"
+    )
+    found = results.evaluate_all("all => all.map(each => each.href)")
+    assert any(leads_to in each for each in found[:5]), found
+
+
+@needs_browser
+def test_it_is_read_without_javascript(built, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((built / "notebooks" / "02_build_cnn.html").as_uri())
+    assert "lays a small table of weights" in page.locator("article").inner_text()
+    assert page.locator("article img").count() > 5
+    context.close()
+
+
+def findings(page, *tags):
+    """What axe finds against WCAG 2.1, levels A and AA."""
+    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = Axe().run(page, options={"runOnly": rules}).response["violations"]
+    return [(rule["id"], node["html"][:150]) for rule in found for node in rule["nodes"]]
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_page_has_a_finding(built, browser, theme):
+    width = dict(zip(THEMES, WIDTHS))[theme]
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+    )
+    page, found = context.new_page(), {}
+    for path in pages(built):
+        page.goto(path.as_uri())
+        page.wait_for_timeout(200)
+        if problems := findings(page):
+            found[path.name] = problems[:4]
+        if page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
+            found[f"{path.name}, width"] = width
+    context.close()
+    assert found == {}
+
+
+@needs_browser
+def test_a_planted_finding_fails(browser):
+    page = browser.new_page()
+    page.set_content("<html lang=en><title>t</title><main><img src=x><p style='color:#ccc'>pale")
+    assert {rule for rule, _ in findings(page)} == {"image-alt", "color-contrast"}
+    page.close()
