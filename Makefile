@@ -22,6 +22,9 @@ lab: .venv/installed        ## open the notebooks, without solutions, in Jupyter
 handouts: .venv/installed   ## student and instructor versions as .ipynb, HTML, PDF and slides
 	$(BIN)/fmnist handouts
 
+site: .venv/installed       ## the course as pages with search, which open from a folder
+	$(BIN)/fmnist site
+
 notebooks: .venv/installed  ## execute the notebooks in place (for those who edit the course)
 	$(BIN)/fmnist notebooks
 
@@ -55,5 +58,5 @@ clean:                      ## remove what was made, but not runs/ or data/
 	$(BIN)/fmnist doctor
 	$(BIN)/python -c "open('.venv/installed', 'w').close()"
 
-.PHONY: run test test-browser lab handouts notebooks sweep bench lint clean
+.PHONY: run test test-browser lab handouts site notebooks sweep bench lint clean
 .DEFAULT_GOAL = run

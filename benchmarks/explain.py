@@ -1,4 +1,4 @@
-"""The page of `fmnist explain`: how soon it opens and answers a stroke, in a browser without a head.
+"""The page of `fmnist explain`: how soon it opens and answers a stroke, in a headless browser.
 
     python benchmarks/explain.py
 

@@ -32,7 +32,10 @@ STYLE = Path(__file__).with_name("site.css")
 # What stands in the navigation, by part. A name is a page of the clone, or one that is made here.
 PARTS = {
     "Notebooks": ["notebooks/[0-9]*.ipynb"],
-    "Beside them": ["see.md", "docs/glossary.md", "notebooks/numpy_to_torch.md", "data/README.md"],
+    "Beside them": [
+        "see.md", "docs/glossary.md", "notebooks/numpy_to_torch.md", "data/README.md",
+        "docs/accessibility.md",
+    ],
     "For teachers": [
         "notebooks/README.md", "docs/class_of_thirty.md", "docs/jupyterhub.md", "docs/grading.md",
         "docs/adapt.md", "downloads.md",
@@ -191,6 +194,8 @@ def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
         notebook = student_version(notebook, name=path.name)
     else:
         notebook = instructor_version(notebook, int(path.stem[:2]))
+    start = notebook.cells[0]
+    start.source += f'\n\n<a href="../downloads/student/{path.name}">Download this notebook</a>\n'
     here = {term.casefold() for first, second, _, number, _ in terms if number == path.stem[1]
             for term in (first, second) if term}  # fmt: skip
     for cell in notebook.cells:

@@ -379,6 +379,18 @@ def test_a_handout_that_somebody_has_changed_is_made_again(tmp_path, change):
     assert build(tmp_path, "--notebook", "08", "--format", "ipynb") == made
 
 
+def test_the_page_of_the_network_is_there_where_all_notebooks_are(tmp_path, monkeypatch):
+    last = execute.notebooks()[-1:]
+    monkeypatch.setattr(handouts, "notebooks", lambda: last)
+    held = build(tmp_path, "--format", "html")
+    assert sorted(held) == ["08_many_processes.html", "Net.html"]
+    assert b"<title>See Net think</title>" in held["Net.html"]
+    text = (tmp_path / "student" / "index.html").read_text(encoding="utf-8")
+    assert "every number that it computes" in text
+    monkeypatch.setattr(handouts.explain, "of_shipped", lambda: "made again")
+    assert build(tmp_path, "--format", "html") == held
+
+
 def test_handouts_for_teachers_leave_the_archive_alone(tmp_path):
     made = build(tmp_path, "--notebook", "08", "--format", "ipynb")
     arguments = ["--notebook", "08", "--for", "instructor", "--format", "ipynb"]

@@ -51,7 +51,7 @@ def test_what_is_in_it(files, wheel):
     names = {name.removeprefix("fmnist-course/") for name in files}
     notebooks = {path.name for path in execute.notebooks()}
     install = {"install/constraints.txt", wheel.removeprefix("fmnist-course/")}
-    assert names == notebooks | install | {"START.html", "numpy_to_torch.md"}
+    assert names == notebooks | install | {"START.html", "explain.html", "numpy_to_torch.md"}
     start = files["fmnist-course/START.html"].decode()
     assert wheel.rpartition("/")[2] in start and "Python 3.11 or newer" in start
     assert not re.search(r"WHEEL|PYTHON|<(img|script|link)\b", start)

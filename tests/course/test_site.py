@@ -82,7 +82,16 @@ def test_formulas_are_mathml(built):
 
 def test_the_reference_has_every_function_of_the_modules_that_students_read(built):
     text = (built / "reference.html").read_text(encoding="utf-8")
-    for name in ("load", "as_input", "Net", "Recipe", "fit", "Epoch", "predict", "confusion_matrix"):
+    for name in (
+        "load",
+        "as_input",
+        "Net",
+        "Recipe",
+        "fit",
+        "Epoch",
+        "predict",
+        "confusion_matrix",
+    ):
         assert re.search(rf"<h3><code[^>]*><span class=\"pre\">{name}</span>", text), name
     assert "lessons.checks" not in text
 
@@ -90,7 +99,9 @@ def test_the_reference_has_every_function_of_the_modules_that_students_read(buil
 def of_notebook(path):
     """What stands in bold in its text, where a term is explained."""
     texts = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
-    return [" ".join(bold.split()) for text in texts for bold in re.findall(r"\*\*([^*]+)\*\*", text)]
+    return [
+        " ".join(bold.split()) for text in texts for bold in re.findall(r"\*\*([^*]+)\*\*", text)
+    ]
 
 
 NO_TERMS = (

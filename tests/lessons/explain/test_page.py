@@ -30,7 +30,7 @@ needs_node = pytest.mark.skipif(not can_import(), reason="no Node.js 20.19 or ne
 needs_browser = pytest.mark.skipif(
     not printing.find_browser(), reason="no Chromium, Chrome or Edge"
 )
-THEMES = ("light", "dark")
+SCREENS = ((390, "dark"), (1024, "light"), (1920, "dark"))
 
 
 @pytest.fixture(scope="module")
@@ -342,8 +342,7 @@ def test_occlusion_is_that_of_the_course(opened, file, net):
 
 
 @needs_browser
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", (390, 1024, 1920))
+@pytest.mark.parametrize("width, theme", SCREENS)
 def test_each_tour_by_keys_alone(opened, file, width, theme):
     """Every step is readable where it stands, and axe finds nothing serious."""
     from axe_playwright_python.sync_playwright import Axe
