@@ -21,6 +21,7 @@ import fmnist_lib
 from fmnist_lib.course import explain, handouts
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.handouts import instructor_version
+from fmnist_lib.course.kit import OPEN
 from fmnist_lib.course.solutions import BEGIN, secrets, shows, texts_of
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
@@ -264,12 +265,12 @@ def _reference() -> str:
 
 
 def _modules() -> list[str]:
-    found = pkgutil.walk_packages(fmnist_lib.__path__)
-    names = [each.name for each in found]
-    for folder in ("lessons", "storage"):
-        names += [f"{folder}.{each.name}" for each in
-                  pkgutil.iter_modules([str(Path(fmnist_lib.__path__[0], folder))])]  # fmt: skip
-    return [name for name in names if not name.startswith(LEFT_OUT)]
+    """The modules of the reference, first those that students read."""
+    prefix = f"{fmnist_lib.__name__}."
+    found = [each.name.removeprefix(prefix)
+             for each in pkgutil.walk_packages(fmnist_lib.__path__, prefix)]  # fmt: skip
+    others = [name for name in found if name not in OPEN and not name.startswith(LEFT_OUT)]
+    return [*OPEN, *others]
 
 
 def _members(module: ModuleType) -> Iterator[tuple[str, object]]:
@@ -307,7 +308,7 @@ def _text(value, arguments: list[str] = ()) -> str:
 
 def require_no_solution(site: Path) -> None:
     """CourseError when a file of the site shows a line of a solution; then the site is removed."""
-    opened = [Path(module).read_text(encoding="utf-8") for module in _read_by_students()]
+    opened = [(clone() / "fmnist_lib" / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
     secret = {}
     for path in notebooks():
         secret |= secrets(read_notebook(path), opened)
@@ -317,12 +318,6 @@ def require_no_solution(site: Path) -> None:
         if found := shows(texts_of(path.read_text(encoding="utf-8")), secret):
             shutil.rmtree(site)
             raise CourseError(f"{path.name} would show a line of a solution: {found[0]!r}.")
-
-
-def _read_by_students() -> list[Path]:
-    from fmnist_lib.course.kit import OPEN
-
-    return [Path(fmnist_lib.__path__[0], f"{name}.py") for name in OPEN]
 
 
 # ----------------------------------------------------------------------------------- formulas
