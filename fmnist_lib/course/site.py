@@ -17,7 +17,6 @@ from types import ModuleType
 
 import nbformat
 
-import fmnist_lib
 from fmnist_lib.course import explain, handouts
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.handouts import instructor_version
@@ -26,7 +25,7 @@ from fmnist_lib.course.solutions import BEGIN, secrets, shows, texts_of
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
-from fmnist_lib.storage.paths import in_work_folder
+from fmnist_lib.storage.paths import PACKAGE, in_work_folder
 
 PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")
 STYLE = Path(__file__).with_name("site.css")
@@ -266,9 +265,9 @@ def _reference() -> str:
 
 def _modules() -> list[str]:
     """The modules of the reference, first those that students read."""
-    prefix = f"{fmnist_lib.__name__}."
+    prefix = f"{PACKAGE.name}."
     found = [each.name.removeprefix(prefix)
-             for each in pkgutil.walk_packages(fmnist_lib.__path__, prefix)]  # fmt: skip
+             for each in pkgutil.walk_packages([str(PACKAGE)], prefix)]  # fmt: skip
     others = [name for name in found if name not in OPEN and not name.startswith(LEFT_OUT)]
     return [*OPEN, *others]
 

@@ -6,7 +6,7 @@ import {
 } from "../../fmnist_lib/lessons/explain/network.js";
 import { grey, prepare, resized } from "../../fmnist_lib/lessons/explain/picture.js";
 
-const input = { kind: "input", name: "", shape: [1, 28, 28], inputs: [] };
+/** @returns {import("../../fmnist_lib/lessons/explain/network.js").Operation} */
 const operation = (kind, shape, inputs, rest = {}) => ({
   kind, shape, inputs, name: "", parameters: 0, multiply_adds: 0, ...rest,
 });
@@ -24,12 +24,16 @@ const pooling = (kind, shape, from, padding = 0) => operation(kind, shape, [from
 });
 /** All that the page knows, one behind the other. */
 const NETWORK = { operations: [
-  input,
+  operation("input", [1, 28, 28], []),
   convolution([4, 24, 24], 0, { depth: 1, kernel: [5, 5] }),
   pooling("max-pooling", [4, 12, 12], 1),
   operation("ReLU", [4, 12, 12], [2]),
-  convolution([6, 6, 6], 3, { depth: 2, kernel: [3, 3], stride: [2, 2], padding: [1, 1], groups: 2 }),
-  operation("scale", [6, 6, 6], [4], { weight: numbers(6, 3), bias: numbers(6, 5), parameters: 12 }),
+  convolution([6, 6, 6], 3, {
+    depth: 2, kernel: [3, 3], stride: [2, 2], padding: [1, 1], groups: 2,
+  }),
+  operation("scale", [6, 6, 6], [4], {
+    weight: numbers(6, 3), bias: numbers(6, 5), parameters: 12,
+  }),
   operation("add", [6, 6, 6], [4, 5]),
   pooling("mean-pooling", [6, 4, 4], 6, 1),
   operation("flatten", [96], [7]),
@@ -106,7 +110,7 @@ test("upwards leads to a number that this one is a part of", () => {
   }
 });
 
-test("an untrained network has weights as PyTorch draws them, and the trained one keeps its own", () => {
+test("an untrained network has weights as PyTorch draws them", () => {
   const before = NETWORK.operations[9].weight.slice(), blank = untrained(NETWORK).operations;
   const bound = 1 / Math.sqrt(96), { weight, bias } = blank[9];
   assert.ok([...weight, ...bias].every((each) => Math.abs(each) <= bound));

@@ -127,7 +127,8 @@ const COMES_FROM = {
 /** Of a few numbers, or a whole map: all of them. */
 function ofFew(shown) {
   const { each, found, value, state } = shown, values = found.map((term) => term.value);
-  const columns = each.kernel?.[1] || state.network.operations[each.inputs[0]].shape[2];
+  const whole = values.length > 2 && state.network.operations[each.inputs[0]].shape[2];
+  const columns = each.kernel?.[1] || whole || values.length;
   const marked = each.kind.startsWith("max") ? values.indexOf(value) : -1;
   return [table("numbers before", values, columns, found.map((term) => link(term, shown)), marked)];
 }

@@ -74,10 +74,13 @@ const roundToEven = (value) => {
   return value - low == 0.5 ? low + low % 2 : Math.round(value);
 };
 
-/** Lanczos resampling, first along rows and then along columns, rounded in between: as Pillow's. */
+/** Lanczos resampling, along rows and columns and rounded in between, in Pillow's order. */
 export function resized(levels, width, height, toWidth, toHeight) {
-  const across = along(levels, width, height, toWidth);
-  const turned = transposed(across, toWidth, height);
+  if (height > 2 * width) {
+    const turned = along(transposed(levels, width, height), height, width, toHeight);
+    return along(transposed(turned, toHeight, width), width, toHeight, toWidth);
+  }
+  const turned = transposed(along(levels, width, height, toWidth), toWidth, height);
   return transposed(along(turned, height, toWidth, toHeight), toHeight, toWidth);
 }
 

@@ -74,7 +74,7 @@ def test_the_page_computes_what_pytorch_computes(name, images, tmp_path):
 def test_what_is_in_the_page(net, images):
     text = pages.as_html(net, images)
     assert len(text.encode()) < 1.6e6
-    assert not re.search(r"(?:src|href|url\(|@import|fetch\(|import\()", text.split("<body>")[0])
+    assert not re.search(r"\s(?:src|href)=|url\(|@import|fetch\(|import\(|XMLHttp|WebSocket", text)
     assert re.findall(r"https?:[^\"'\s]*", text) == []
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
@@ -135,7 +135,7 @@ def opened(browser):
         context.set_offline(True)
         page = context.new_page()
         page.on("request", lambda request: said.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda each: said.append(each.text) if each.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(file.as_uri())
         page.wait_for_selector("#said:not(:empty)")
@@ -162,6 +162,11 @@ def shares_of(page):
     return np.array([float(text.replace("%", "")) for text in cells])
 
 
+def without_label(page):
+    """The answer, of an image that has no label: a drawing or a photo."""
+    return page.locator("#said").filter(has_not_text="The label is")
+
+
 def expected(net, pixels):
     with torch.no_grad():
         return 100 * net(as_input(torch.tensor(pixels)[None])).softmax(1)[0].numpy()
@@ -184,12 +189,13 @@ def test_a_photo_takes_the_same_steps_as_in_python(opened, file, name):
     content, _ = TEN[name]
     page = opened(file)
     page.set_input_files("[type=file]", {"name": "a.png", "mimeType": "", "buffer": content})
-    page.wait_for_function("!document.querySelector('#said').textContent.includes('label')")
+    without_label(page).wait_for()
     wanted = photo.prepare(photo.open_photo(content))["28 × 28"]
     difference = np.abs(pixels_of(page).astype(int) - wanted)
-    # Where nothing is reduced beforehand and no format is read in its own way, to the grey level.
+    # Where nothing is reduced beforehand and no format is read in its own way, to the grey level;
+    # another version of Pillow may take rows and columns in the other order.
     same = name in ("dark on light", "light on dark", "dark on wood", "light on wood", "lying")
-    assert difference.max() <= 1 if same else difference.mean() <= 3, difference.max()
+    assert (difference > 1).mean() < (0.02 if same else 1) and difference.mean() <= 3
 
 
 @needs_browser
@@ -212,7 +218,7 @@ def test_drawing_with_the_mouse_and_with_keys(opened, file, net):
     for x, y in ((160, 60), (160, 170), (60, 170), (60, 60)):
         page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
     page.mouse.up()
-    page.wait_for_function("!document.querySelector('#said').textContent.includes('label')")
+    without_label(page).wait_for()
     drawn = pixels_of(page)
     assert drawn[0].max() > 200 and drawn[14, 14] == 0  # a frame, as large as the image
     np.testing.assert_allclose(shares_of(page), expected(net, drawn), atol=0.3)
@@ -220,7 +226,7 @@ def test_drawing_with_the_mouse_and_with_keys(opened, file, net):
     page.keyboard.press("Space")
     for _ in range(6):
         page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.querySelector('.hint').hidden")
+    page.locator(".hint").wait_for(state="hidden")
     page.wait_for_timeout(200)
     assert not np.array_equal(pixels_of(page), drawn)
 
@@ -279,8 +285,9 @@ def test_keys_go_to_the_corners_of_a_layer_and_not_beyond(opened, file):
     last = press(PageDown=25, ArrowDown=15, ArrowRight=15)
     assert last == "max-pooling, map 20, row 12, column 12"
     assert press(PageUp=25, ArrowUp=15, ArrowLeft=15) == first
-    page.locator(".maps").nth(9).focus()
-    heard = [press(ArrowRight=bool(number)) for number in range(12)]
+    page.locator(".maps").nth(10).focus()
+    page.keyboard.press("PageUp")
+    heard = [press(ArrowRight=number > 0) for number in range(12)]
     assert heard == [f"fc2, {CLASS_NAMES[min(number, 9)]}" for number in range(12)]
 
 
