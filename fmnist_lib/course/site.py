@@ -120,6 +120,7 @@ def _run_sphinx(source: Path, extra: Path, out: Path) -> None:
         "html_extra_path": [str(extra)],
         "html_copy_source": False,
         "html_show_sphinx": False,
+        "html_show_search_summary": False,  # a script would fetch each page that was found
         "language": "en",
     }
     with docutils_namespace():
@@ -332,7 +333,9 @@ def setup(app) -> dict:
         raise SkipNode
 
     def block(translator, node):
-        translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+        translator.body.append(
+            f'<div class="math" tabindex="0">{convert(node.astext(), display="block")}</div>'
+        )
         raise SkipNode
 
     app.add_html_math_renderer("mathml", (inline, None), (block, None))

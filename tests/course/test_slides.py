@@ -215,7 +215,7 @@ def test_what_is_said_of_a_figure_stands_below_it(tmp_path):
             new_markdown_cell("# 1 · Much\n\nYou will see."),
             new_markdown_cell("## Answer\n\n**Predict:** which loss?"),
             new_code_cell("plots.bars()", outputs=[image]),
-            new_code_cell("print(loss)", outputs=[printed]),
+            new_code_cell("guesses.compare('loss', 2.3)", outputs=[printed]),
             new_markdown_cell(f"**Read:** {below}"),
             new_code_cell("frame", outputs=[checked, table]),
         ]
