@@ -30,7 +30,8 @@ export function startDrawing(show, say) {
   const take = (paper, name) => {
     const { width, height } = paper.canvas, { data } = paper.getImageData(0, 0, width, height);
     const pixels = prepare(grey(data), width, height);
-    if (pixels) show(pixels); else say(`In ${name} nothing stands out from the background.`);
+    if (pixels) show(pixels);
+    else say(`In ${name} nothing stands out from the background. The image before stays.`);
   };
   const stroke = (to) => {
     pen.beginPath();
@@ -55,7 +56,10 @@ export function startDrawing(show, say) {
     if (event.ctrlKey || event.metaKey || !(event.key in MOVES) && event.key != " ") return;
     event.preventDefault();
     const [y, x] = MOVES[event.key] || [0, 0];
-    if (event.key == " ") down = !down;
+    if (event.key == " ") {
+      down = !down;
+      part("#spoken").textContent = down ? "pen down" : "pen up";
+    }
     const to = [at[0] + 8 * x, at[1] + 8 * y].map((each) => Math.min(FIELD, Math.max(0, each)));
     if (down) stroke(to); else at = to;
     cursor.hidden = false;
@@ -63,7 +67,6 @@ export function startDrawing(show, say) {
     [cursor.style.left, cursor.style.top] = at.map((each) => `${each}px`);
   };
   field.onblur = () => { down = false; cursor.hidden = true; };
-  part("#clear").onclick = () => { clear(); field.focus(); };
 
   const takePhoto = async (file) => {
     if (!file) return;
@@ -78,7 +81,7 @@ export function startDrawing(show, say) {
       paper.drawImage(photo, 0, 0, width, height);
       take(paper, file.name);
     } catch {
-      say(`${file.name} can't be read as an image.`);
+      say(`${file.name} can't be read as an image. Give a JPEG, PNG, GIF or WebP file.`);
     }
   };
   part("#photo").onclick = () => upload.click();

@@ -38,8 +38,18 @@ export function read(written) {
   return { ...written, operations, images };
 }
 
+/** Random numbers from 0 to 1, the same each time (mulberry32, a public-domain generator). */
+function generator(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), seed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** The same with weights as PyTorch draws them for a new network: training has not begun. */
-export function untrained(network, random = Math.random) {
+export function untrained(network, random = generator(0)) {
   return { ...network, operations: network.operations.map((each) => {
     if (!["convolution", "linear"].includes(each.kind)) {
       return each.parameters ? { ...each, weight: each.weight.map(() => 1),

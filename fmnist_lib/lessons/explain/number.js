@@ -4,7 +4,8 @@ import { placeOf, receptiveField, terms, upwards } from "./network.js";
 
 const LISTED = 10;  // terms of a sum that are named one by one
 const SAYS = {
-  "input": "A pixel, standardised: minus the mean grey level, divided by the standard deviation.",
+  "input": "A pixel, standardised: its grey level minus the mean of all training images, divided "
+    + "by their standard deviation.",
   "convolution": "The kernel lies on the numbers before. Each is multiplied by the weight on it, "
     + "and the products of all maps are added, with the bias.",
   "linear": "Every number before is multiplied by a weight of its own, and all is added, "
@@ -100,7 +101,7 @@ const COMES_FROM = {
       table("= products", part.map((term) => term.value * term.weight), each.kernel[1]),
       make("p", {}, `Together ${format(sums[channel])}. `
         + `${each.depth > 1 ? `All ${each.depth} maps together ${sum}. ` : ""}`
-        + `${sum} + ${format(bias)} (bias) = ${format(value)}`),
+        + `${sum} and the bias, ${format(bias)}, are ${format(value)}.`),
     ];
   },
   "linear": (shown) => {

@@ -4,6 +4,8 @@
 """
 
 import copy
+import logging
+import operator
 from dataclasses import dataclass, field
 
 import torch
@@ -53,12 +55,15 @@ def operations(network: nn.Module) -> list[Operation]:
     image = as_input(torch.zeros(1, 28, 28, dtype=torch.uint8))
     try:
         copied = copy.deepcopy(network).cpu().float().eval()
+        logging.disable(logging.CRITICAL)  # of a failure it logs the whole graph
         program = torch.export.export(copied, (image,))
     except Exception as error:  # whatever stands in the forward of somebody's own class
         raise CourseError(
             f"{name} can't be written down as a list of operations ({in_one_line(error)}). Its "
             "forward has to do the same for every image: no `if` that looks at numbers."
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
     reader = _Reader(program, name)
     for node in program.graph.nodes:
         reader.read(node)
@@ -87,8 +92,12 @@ class _Reader:
         """Take in one node; CourseError when it is not known."""
         if node.op == "placeholder" and node.name not in self.tensors:
             self._keep(node, Operation("input", "", _shape(node)))
-        elif node.op == "call_function" and isinstance(node.meta.get("val"), Tensor):
+        elif node.target is operator.getitem and node.args[1] == 0:  # of several results
+            self.places[node.name] = self._place(node, node.args[0])
+        elif node.op == "call_function" and hasattr(node.target, "_schema"):
             kind = node.target._schema.name.removeprefix("aten::").rstrip("_")
+            if _result(node) is None:  # a size, say
+                return
             given = _arguments(node)
             if kind in PASS_ON:
                 self.places[node.name] = self._place(node, given.get("self", given.get("input")))
@@ -166,6 +175,11 @@ class _Reader:
         if _pair(given["output_size"]) != [1, 1]:
             raise self._unknown(node, "adaptive pooling to more than one number")
         self._keep(node, Operation("mean", "", _shape(node)), given["self"])
+
+    def op_adaptive_max_pool2d(self, node, given) -> None:
+        if _pair(given["output_size"]) != [1, 1]:
+            raise self._unknown(node, "adaptive pooling to more than one number")
+        self._keep(node, Operation("max", "", _shape(node)), given["self"])
 
     def op_mean(self, node, given, kind="mean") -> None:
         dimensions = sorted(each % 4 for each in given["dim"] or ())
@@ -263,9 +277,16 @@ def _module(node: fx.Node) -> tuple[str, str]:
     return path, (kind if isinstance(kind, str) else kind.__name__).rpartition(".")[2]
 
 
+def _result(node: fx.Node) -> Tensor | None:
+    """A tensor of the shape that a node gives; of several the first; None where it gives none."""
+    value = node.meta.get("val")
+    value = value[0] if isinstance(value, tuple | list) and value else value
+    return value if isinstance(value, Tensor) else None
+
+
 def _shape(node: fx.Node) -> tuple[int, ...]:
     """Of a node's result for one image."""
-    return tuple(node.meta["val"].shape[1:])
+    return tuple(_result(node).shape[1:])
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -2,7 +2,7 @@
 
 import { MOVES, part, startDrawing } from "./drawing.js";
 import {
-  asInput, asMaps, placeOf, read, receptiveField, run, softmax, untrained,
+  asInput, asMaps, placeOf, read, receptiveField, run, softmax, terms, untrained,
 } from "./network.js";
 import { colour, explanation, format, isOff, make, upFrom } from "./number.js";
 import { TOURS } from "./tours.js";
@@ -140,6 +140,16 @@ function choose(operation, at, channel = null) {
     `${state.nameOf(operation, at)}: ${format(state.results[operation][at])}`;
 }
 
+function close() {
+  const { operation } = state.chosen;
+  state.chosen = null;
+  showChosen();
+  layers[operation].field.focus({ preventScroll: true });
+  state.chosen = null;  // focus has chosen its first number
+  showChosen();
+}
+document.onkeydown = ({ key }) => { if (key == "Escape" && state.chosen) close(); };
+
 /** Choose a number that is elsewhere on the page, and go there. */
 function goTo(operation, at, channel = null) {
   const stays = channel != null;
@@ -168,15 +178,14 @@ function showChosen() {
     make("h2", {}, `${state.nameOf(operation, at)}: ${format(state.results[operation][at])}`),
     make("div", { className: "tools" },
       ...between ? [make("button", { id: "off", ariaPressed: String(off), onclick: () => {
-        state.off = off ? null : { operation, map };
-        compute();
+        switchOff(off ? null : { operation, map });
         part("#off").focus();
-      } }, `switch ${what} off`)] : [],
+      } }, `switch ${what} ${off ? "on" : "off"}`)] : [],
       ...operation < last ? [make("button", { onclick: () => {
         const up = upFrom(state, operation, at);
         goTo(up.operation, up.at);
-      } }, "where it goes")] : [],
-      make("button", { onclick: () => { state.chosen = null; showChosen(); } }, "close")),
+      } }, "up: where it is used")] : [],
+      make("button", { onclick: close }, "close")),
     ...explanation(state, operation, at, goTo));
 }
 
@@ -205,40 +214,51 @@ function compute() {
     cells.forEach((cell, at) => { cell.textContent = texts[at]; });
   });
   document.body.classList.toggle("some-off", Boolean(off));
+  if (off) part("#on").textContent = `${nameOfMap(off)} is off: switch it on again`;
   say(`${network == blank ? "The untrained network" : "The network"} says `
     + `${names[highest(shares)]}, ${percent(Math.max(...shares))}.`
     + (label == null ? "" : ` The label is ${names[label]}.`));
   picture(part("#pixels"), pixels, ink);
   part("#looked").hidden = true;
+  if (!part("#occlude").disabled) part("#occlude").textContent = LOOK;
   paint();
 }
 
+const nameOfMap = ({ operation, map }) => {
+  const { shape, name, kind } = operations[operation];
+  return `${shape.length < 3 ? "number" : "map"} ${map + 1} of ${name || kind}`;
+};
 const say = (text) => { if (part("#said").textContent != text) part("#said").textContent = text; };
 
 /** How much the probability of the answer falls when a square around each place is background. */
 async function occlude() {
-  const { pixels, network } = state, falls = new Float64Array(784), reach = (SQUARE - 1) / 2;
-  const before = softmax(answer(network, pixels)), label = highest(before);
-  const button = part("#occlude"), text = button.textContent;
+  if (!part("#looked").hidden) return compute();  // back to the image
+  const { pixels, network, off, results } = state, reach = (SQUARE - 1) / 2;
+  const of = (image) => softmax(run(network, asInput(network, image), off)[last]);
+  const before = of(pixels), label = highest(before), falls = new Float64Array(784);
+  const button = part("#occlude");
   button.disabled = true;
-  for (let row = 0; row < 28 && state.pixels == pixels; row++) {
+  for (let row = 0; row < 28 && state.results == results; row++) {
     for (let column = 0; column < 28; column++) {
       const covered = pixels.map((each, at) => (Math.abs(Math.floor(at / 28) - row) <= reach
         && Math.abs(at % 28 - column) <= reach ? 0 : each));
       if (covered.every((each, at) => each == pixels[at])) continue;  // only background
-      falls[row * 28 + column] = before[label] - softmax(answer(network, covered))[label];
+      falls[row * 28 + column] = before[label] - of(covered)[label];
     }
     button.textContent = `row ${row + 1} of 28 …`;
     await new Promise((done) => { setTimeout(done); });
   }
-  Object.assign(button, { disabled: false, textContent: text });
-  if (state.pixels != pixels) return;
+  Object.assign(button, { disabled: false, textContent: LOOK });
+  if (state.results != results) return;  // something else is shown meanwhile
   const most = Math.max(...falls.map(Math.abs));
   picture(part("#looked"), falls, (fall) => colour(fall, most));
   part("#looked").hidden = false;
-  say(`Red places spoke for ${names[label]}: with ${SQUARE} × ${SQUARE} pixels around them `
-    + `covered, its probability falls by up to ${percent(Math.max(...falls))}.`);
+  button.textContent = "back to the image";
+  say(`${part("#said").textContent} Red places spoke for ${names[label]}: with ${SQUARE} × `
+    + `${SQUARE} pixels around them covered, its probability falls by up to `
+    + `${percent(Math.max(...falls))}. Where nothing changes, it is white.`);
 }
+const LOOK = part("#occlude").textContent;
 
 function show(pixels, label = null, example = null) {
   Object.assign(state, { pixels, label });
@@ -250,6 +270,11 @@ function show(pixels, label = null, example = null) {
 function showExample(number) {
   clear();
   show(images[number].pixels, images[number].label, number);
+}
+function switchOff(off) {
+  state.off = off;
+  compute();
+  if (state.chosen) choose(state.chosen.operation, state.chosen.at, state.channel);
 }
 function switchTo(network) {
   state.network = network;
@@ -282,6 +307,8 @@ const guide = {
     layers[operation].frame.scrollIntoView({ block: "center" });
   },
   train: (isTrained) => switchTo(isTrained ? trained : blank),
+  look: (selector) => part(selector).scrollIntoView({ block: "center" }),
+  terms: (at) => terms(trained, state.results, last, at),
   occlude,
   wrong: () => images.findIndex(({ pixels, label }) => highest(answer(trained, pixels)) != label),
 };
@@ -297,7 +324,11 @@ function startTour(steps, from) {
   };
   back.onclick = () => go(-1);
   next.onclick = () => go(1);
-  end.onclick = () => { panel.hidden = true; from.focus(); };
+  end.onclick = () => {
+    panel.hidden = true;
+    switchTo(trained);
+    from.focus();
+  };
   panel.hidden = false;
   panel.focus();
   go(0);
@@ -309,6 +340,8 @@ for (const { name, fits, steps } of TOURS) {
 
 part("#untrained").onchange = ({ target }) => switchTo(target.checked ? blank : trained);
 part("#occlude").onclick = occlude;
+part("#on").onclick = () => { switchOff(null); part("#said").focus(); };
+part("#clear").onclick = () => { showExample(0); part("#drawing").focus(); };
 const clear = startDrawing(show, say);
 state.results = run(trained, asInput(trained, state.pixels));
 new ResizeObserver(fit).observe(part("#layers"));

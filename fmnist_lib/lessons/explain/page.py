@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 # Each uses those before it.
 CODE = ("network.js", "picture.js", "drawing.js", "number.js", "tours.js", "page.js")
 EXPORT = r"^export (?:async )?(?:const|function) (\w+)"
+LARGEST = 5_000_000  # parameters: the page has 13 MB then, and takes seconds to open
 OF_EACH_CLASS = 3  # images; with ten classes, 30
 
 
@@ -69,19 +70,30 @@ def as_html(network: nn.Module, images: Split) -> str:
 def as_data(network: nn.Module, images: Split) -> dict:
     """What `network.js` reads: operations, and their weights as float16 in one text.
 
-    Raises CourseError when a weight is too large for float16.
+    Raises CourseError when a weight is too large for float16, or no number, or there are more than
+    LARGEST.
     """
-    found = operations(network)
+    name, found = type(network).__name__, operations(network)
+    if (count := sum(each.parameters for each in found)) > LARGEST:
+        raise CourseError(
+            f"{name} has {count:,} parameters, too many for a page: at most {LARGEST:,}."
+        )
+    for each in found:
+        if any(part is not None and part.isnan().any() for part in (each.weight, each.bias)):
+            raise CourseError(
+                f"{each.name} of {name} has weights that are no numbers (NaN). Train again, with a "
+                "smaller learning rate if it was a training that diverged."
+            )
     names = [*CLASS_NAMES, *(f"class {n}" for n in range(len(CLASS_NAMES), found[-1].shape[0]))]
     weights = torch.cat([part.flatten() for each in found for part in (each.weight, each.bias)
                          if part is not None] or [torch.zeros(0)]).half()  # fmt: skip
     if not weights.isfinite().all():
         raise CourseError(
-            f"A weight of {type(network).__name__} is above 65,504, too large for the 16 bits that "
+            f"A weight of {name} is above 65,504, too large for the 16 bits that "
             "the page has for it. Did the training diverge? Train with a smaller learning rate."
         )
     return {
-        "name": type(network).__name__,
+        "name": name,
         "names": names,
         "mean": PIXEL_MEAN,
         "std": PIXEL_STD,

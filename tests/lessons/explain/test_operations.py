@@ -53,6 +53,7 @@ class Places(nn.Module):
             "largest": lambda: torch.amax(x, (-2, -1)),
             "kept": lambda: x.amax(dim=(2, 3), keepdim=True).flatten(1),
             "adaptive": lambda: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1),
+            "adaptive, largest": lambda: F.adaptive_max_pool2d(x, 1).flatten(1),
         }[self.form]()
         return self.fc(x)
 
@@ -76,7 +77,7 @@ def seeded(make):
 
 OF_THE_COURSE = ("Net", "RawNet", "BatchNormNet", "ResidualNet")
 NETWORKS = {name: partial(build, name) for name in OF_THE_COURSE} | {"Own": Own}
-FORMS = ("mean", "mean, backwards", "largest", "kept", "adaptive")
+FORMS = ("mean", "mean, backwards", "largest", "kept", "adaptive", "adaptive, largest")
 ALL = NETWORKS | {form: partial(Places, form) for form in FORMS}
 
 

@@ -104,11 +104,22 @@ def test_few_classes_and_few_images(net):
     assert pages.as_data(net, few)["names"][:10] == list(CLASS_NAMES)
 
 
-def test_weights_that_sixteen_bits_do_not_hold(images):
+@pytest.mark.parametrize(
+    "weight, message", [(1e6, "above 65,504"), (float("nan"), "fc2 of Net has weights that are no")]
+)
+def test_weights_that_sixteen_bits_do_not_hold(images, weight, message):
     network = build("Net")
-    network.fc2.bias.data[3] = 1e6
-    with pytest.raises(CourseError, match="above 65,504"):
+    network.fc2.bias.data[3] = weight
+    with pytest.raises(CourseError, match=message):
         pages.as_html(network, images)
+
+
+def test_a_network_that_is_too_large(images):
+    network = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(784, 7000), torch.nn.Linear(7000, 10)
+    )
+    with pytest.raises(CourseError, match="5,565,010 parameters, too many"):
+        pages.as_data(network, images)
 
 
 # -------------------------------------------------------------------------------- in a browser
@@ -241,7 +252,7 @@ def test_a_number_says_where_it_comes_from_by_keys_alone(opened, file):
     panel, spoken = page.locator("#number"), page.locator("#spoken")
     assert spoken.inner_text().startswith("conv2, map 3, row 3, column 2: ")
     value = float(re.search(r"[−\d.]+$", spoken.inner_text())[0].replace("−", "-"))
-    whole = re.search(r"([−\d.]+) \+ ([−\d.]+) \(bias\)", panel.inner_text()).groups()
+    whole = re.search(r"([−\d.]+) and the bias, ([−\d.]+), are", panel.inner_text()).groups()
     assert abs(sum(float(part.replace("−", "-")) for part in whole) - value) < 0.02
     tables = panel.locator("table").all()
     before, kernel, products = (
@@ -260,10 +271,10 @@ def test_a_number_says_where_it_comes_from_by_keys_alone(opened, file):
     assert "It depends on 1 × 1 pixels" in panel.inner_text()
     for wanted in ("conv1", "max-pooling", "ReLU", "conv2", "max-pooling", "ReLU", "flatten", "fc1",
                    "ReLU", "fc2"):  # fmt: skip
-        page.get_by_role("button", name="where it goes").focus()
+        page.get_by_role("button", name="up: where it is used").focus()
         page.keyboard.press("Enter")
         assert spoken.inner_text().startswith(f"{wanted}, "), spoken.inner_text()
-    assert page.get_by_role("button", name="where it goes").count() == 0
+    assert page.get_by_role("button", name="up: where it is used").count() == 0
     assert "It depends on 28 × 28 pixels" in panel.inner_text()
 
 
@@ -306,19 +317,24 @@ def test_a_click_names_the_number_that_lies_there(opened, file):
 def test_a_map_switched_off_and_the_untrained_network(opened, file, net):
     page = opened(file)
     before, image = shares_of(page), pixels_of(page)
-    page.locator(".maps").nth(3).focus()
+    page.locator(".maps").nth(2).focus()
     page.keyboard.press("PageDown")
     page.get_by_role("button", name="switch map 2 off").click()
     with torch.no_grad():
         maps = net.conv1(as_input(torch.tensor(image)[None]))
-        maps = torch.relu(torch.max_pool2d(maps, 2))
+        maps = torch.max_pool2d(maps, 2)
         maps[:, 1] = 0
+        maps = torch.relu(maps)
         x = torch.relu(torch.max_pool2d(net.conv2(maps), 2)).flatten(1)
         wanted = 100 * net.fc2(torch.relu(net.fc1(x))).softmax(1)[0].numpy()
     np.testing.assert_allclose(shares_of(page), wanted, atol=0.3)
     full = page.locator("#answer .before").all_inner_texts()[1:]
     np.testing.assert_allclose([float(text[:-1]) for text in full], before)
-    page.get_by_role("button", name="switch map 2 off").click()
+    assert page.locator("#spoken").inner_text().endswith(": 0.00")
+    assert page.get_by_role("button", name="switch map 2 on").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#number").is_visible()
+    page.get_by_role("button", name="map 2 of max-pooling is off: switch it on again").click()
     np.testing.assert_allclose(shares_of(page), before)
     page.get_by_label("show the maps of the untrained network").check()
     assert page.locator("#said").inner_text().startswith("The untrained network says ")
@@ -346,6 +362,13 @@ def test_occlusion_is_that_of_the_course(opened, file, net):
     assert np.corrcoef((red - blue).ravel(), fall.ravel())[0, 1] > 0.95
     said = float(re.search(r"up to ([\d.]+) %", page.locator("#said").inner_text())[1])
     assert abs(said - 100 * fall.max()) < 0.3
+    page.get_by_role("button", name="back to the image").click()
+    assert not page.locator("#looked").is_visible()
+    page.get_by_role("button", name="What does it look at?").click()  # of a network that is gone
+    page.get_by_label("show the maps of the untrained network").check()
+    page.get_by_role("button", name="What does it look at?").wait_for(timeout=60_000)
+    page.wait_for_timeout(300)
+    assert not page.locator("#looked").is_visible()
 
 
 @needs_browser
