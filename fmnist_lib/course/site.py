@@ -6,6 +6,7 @@ right as they are. What students may not see is not in it, unless it is asked fo
 
 import importlib
 import inspect
+import io
 import pkgutil
 import re
 import shutil
@@ -45,6 +46,8 @@ PARTS = {
         "CODE_OF_CONDUCT.md",
     ],
 }  # fmt: skip
+NOTES = "notebooks/README.md"  # for teachers: they say what students get wrong
+LISTED = ".site"  # in a site, the names of its files
 FIGURES = ("notebooks/readme_figure.png",)  # that pages show
 LEFT_OUT = ("course", "lessons.checks")  # of the reference: commands, and answers
 TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"
@@ -53,27 +56,36 @@ TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z
 def build(out: str | Path, audience: str = "student") -> Path:
     """Write the site into a folder, and return its first page.
 
-    out: counted from the work folder when it is relative. What has not changed is kept, beside it
-    in folders of its name with `-source` and `-doctrees`.
+    out: counted from the work folder when it is relative. It gets the pages when all of them are
+    right, and keeps what else is in it; what Sphinx works with lies beside it, in a hidden folder.
     audience: "student", or "instructor" for a site with solutions, hidden until they are asked for,
-    and notes for teachers.
+    with notes and slides for teachers.
 
-    Raises CourseError when a package is missing, a page would show students a solution, or a link
-    leads nowhere.
+    Raises CourseError when a package is missing, the folder holds something else than a site, a
+    page would show students a solution, or a link leads nowhere; then the folder is as before.
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise CourseError(f'{missing[0]} is not installed: pip install -e ".[site]"')
-    out = atomic.make_folder(in_work_folder(out))
-    source = out.with_name(f"{out.name}-source")
-    pages = {name: text.encode() for name, text in _sources(audience)}
-    files = {name: (clone() / name).read_bytes() for name in FIGURES}
-    _write_all(source, pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
-    extra = out.with_name(f"{out.name}-extra")
-    _write_all(extra, {"explain.html": explain.of_shipped().encode()})
-    handouts.build(extra / "downloads", formats=("ipynb", "slides"), audiences=("student",))
-    _run_sphinx(source, extra, out)
-    if audience == "student":
-        require_no_solution(out)
+    out = in_work_folder(out)
+    if out.exists() and not (out / LISTED).exists() and any(out.iterdir()):
+        raise CourseError(f"{out} holds files that are not of a site. Give another --out.")
+    busy = f"Another process makes the site {out}. Wait, or give another --out."
+    with atomic.alone(out.with_name(f".{out.name}-{audience}"), busy) as work:
+        pages = {name: text.encode() for name, text in _sources(audience)}
+        files = {name: (clone() / name).read_bytes() for name in FIGURES}
+        _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
+        forms = ("ipynb",) if audience == "student" else ("ipynb", "slides")
+        made = handouts.build(work / "handouts", formats=forms, audiences=(audience,)).parent
+        downloads = {
+            f"downloads/{path.relative_to(made).as_posix()}": path.read_bytes()
+            for path in sorted(made.rglob("*.*"))
+            if path.name not in (handouts.BUILT, handouts.INDEX)
+        }
+        _write_all(work / "extra", downloads | {"explain.html": explain.of_shipped().encode()})
+        _run_sphinx(work)
+        if audience == "student":
+            require_no_solution(work / "html")
+        _put(work / "html", out)
     return out / "index.html"
 
 
@@ -86,12 +98,28 @@ def _write_all(folder: Path, files: dict[str, bytes]) -> None:
             with atomic.replacing(path) as scratch:
                 scratch.write_bytes(content)
     for path in folder.rglob("*.*"):
-        kept = str(path.relative_to(folder)).startswith("downloads")
-        if path.is_file() and not kept and path.relative_to(folder).as_posix() not in files:
+        if path.is_file() and path.relative_to(folder).as_posix() not in files:
             atomic.remove(path)
 
 
-def _run_sphinx(source: Path, extra: Path, out: Path) -> None:
+def _put(made: Path, out: Path) -> None:
+    """Copy a site that is right to where it is read; of an old one there, only its files go."""
+    names = [path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()]
+    listed = out / LISTED
+    old = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
+    atomic.make_folder(out)
+    atomic.write_text(out / LISTED, "\n".join(sorted({*names, *old})))
+    for name in names:
+        atomic.make_folder((out / name).parent)
+        with atomic.replacing(out / name) as scratch:
+            shutil.copyfile(made / name, scratch)
+    for name in set(old) - {*names}:
+        atomic.remove(out / name)
+    atomic.write_text(out / LISTED, "\n".join(sorted(names)))
+
+
+def _run_sphinx(work: Path) -> None:
+    """Make the pages in `work`; CourseError when one is not right, with what Sphinx says of it."""
     from sphinx.application import Sphinx
     from sphinx.util.console import nocolor
     from sphinx.util.docutils import docutils_namespace
@@ -100,6 +128,7 @@ def _run_sphinx(source: Path, extra: Path, out: Path) -> None:
     settings = {
         "project": "Convolutional networks on Fashion-MNIST",
         "version": version("fmnist_lib"),
+        "author": "the contributors",
         "copyright": "the contributors; MIT licence",
         "extensions": ["myst_nb", "fmnist_lib.course.site"],
         "exclude_patterns": [],
@@ -109,28 +138,31 @@ def _run_sphinx(source: Path, extra: Path, out: Path) -> None:
         "myst_heading_anchors": 4,
         "html_theme": "sphinx_book_theme",
         "html_title": "Fashion-MNIST course",
+        "html_context": {"default_mode": "auto"},
         "html_theme_options": {
             "use_download_button": False,
             "show_toc_level": 2,
             "navbar_persistent": [],
         },
         "html_math_renderer": "mathml",
-        "html_static_path": [str(source / "_static")],
+        "html_static_path": [str(work / "source" / "_static")],
         "html_css_files": [STYLE.name],
-        "html_extra_path": [str(extra)],
+        "html_extra_path": [str(work / "extra")],
         "html_copy_source": False,
         "html_show_sphinx": False,
         "html_show_search_summary": False,  # a script would fetch each page that was found
         "language": "en",
     }
     with docutils_namespace():
+        warnings = io.StringIO()
         app = Sphinx(
-            source, None, out, out.with_name(f"{out.name}-doctrees"), "html",
+            work / "source", None, work / "html", work / "doctrees", "html",
             confoverrides=settings, warningiserror=True, keep_going=True, parallel=2,
+            status=None, warning=warnings,
         )  # fmt: skip
         app.build()
     if app.statuscode:
-        raise CourseError("The site is not right: see the warnings above, and mend its pages.")
+        raise CourseError(f"The site is not right. Mend its pages:\n{warnings.getvalue().strip()}")
 
 
 # ------------------------------------------------------------------------------ what it is made of
@@ -140,11 +172,19 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
     """Name and text of every page that Sphinx reads."""
     course = clone()
     listed = {part: list(_listed(course, names)) for part, names in PARTS.items()}
+    if audience == "student":
+        listed["For teachers"].remove(NOTES)
     glossary = (course / "docs" / "glossary.md").read_text(encoding="utf-8")
-    decks = [f'<a href="downloads/slides/{path.stem}.html">{path.stem[1]}</a>'
-             for path in notebooks()]  # fmt: skip
+    files = [
+        f'- <a href="downloads/{audience}/{path.name}">{path.name}</a>' for path in notebooks()
+    ]
+    if audience == "student":
+        files.insert(0, '- <a href="downloads/student.zip">All notebooks</a>, without solutions')
+    else:  # slides have notes for those who speak
+        files += [f'- <a href="downloads/slides/{path.stem}.html">Slides of {path.stem}</a>'
+                  for path in notebooks()]  # fmt: skip
     made = {
-        "see.md": SEE, "downloads.md": DOWNLOADS.format(slides=", ".join(decks)),
+        "see.md": SEE, "downloads.md": DOWNLOADS.format(files="\n".join(files)),
         "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
     }  # fmt: skip
     for name in (name for names in listed.values() for name in names):
@@ -154,8 +194,8 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
         elif path.suffix == ".ipynb":
             yield name, _lesson(path, audience, re.findall(TERM, glossary))
         else:
-            yield name, _links(path.read_text(encoding="utf-8"), name)
-    start = _links((course / "README.md").read_text(encoding="utf-8"), "README.md")
+            yield name, _links(path.read_text(encoding="utf-8"), name, audience)
+    start = _links((course / "README.md").read_text(encoding="utf-8"), "README.md", audience)
     trees = [
         f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n"
         + "\n".join(name.rpartition(".")[0] for name in names)
@@ -171,10 +211,12 @@ def _listed(course: Path, names: list[str]) -> Iterator[str]:
         yield from (path.relative_to(course).as_posix() for path in found)
 
 
-def _links(text: str, name: str) -> str:
+def _links(text: str, name: str, audience: str = "student") -> str:
     """A page whose links lead to pages of the site; those to other files of the clone are text."""
     text = re.sub(r"\]\(((?:\.\./)?)README\.md(?=[#)])", r"](\1index.md", text)
     pages = {page for names in PARTS.values() for page in names} | {"index.md"}
+    if audience == "student":
+        pages.remove(NOTES)
     here = Path(name).parent
 
     def link(match):
@@ -196,17 +238,22 @@ def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
     else:
         notebook = instructor_version(notebook, int(path.stem[:2]))
     start = notebook.cells[0]
-    start.source += f'\n\n<a href="../downloads/student/{path.name}">Download this notebook</a>\n'
+    start.source += NOTE.format(file=f"../downloads/{audience}/{path.name}")
     here = {term.casefold() for first, second, _, number, _ in terms if number == path.stem[1]
             for term in (first, second) if term}  # fmt: skip
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
         if BEGIN in cell.source:
             cell.metadata["tags"].append("hide-input")
+        if "guesses.compare(" in cell.source and cell.get("outputs"):  # it answers a Predict
+            cell.metadata["tags"].append("hide-output")
+        if figures := [output.metadata["image/png"]["alt"] for output in cell.get("outputs", [])
+                       if "alt" in output.get("metadata", {}).get("image/png", {})]:  # fmt: skip
+            cell.metadata["mystnb"] = {"image": {"alt": " ".join(figures)}}
         if cell.cell_type != "markdown":
             continue
         cell.source = re.sub(r"\[!\[([^\]]+)\]\([^)]+\)\]", r"[\1]", cell.source)
-        cell.source = _links(cell.source, f"notebooks/{path.name}")
+        cell.source = _links(cell.source, f"notebooks/{path.name}", audience)
         for bold in re.findall(r"\*\*([^*]+)\*\*", cell.source):
             term = " ".join(bold.split()).casefold()
             if term in here:
@@ -230,6 +277,11 @@ def _glossary(text: str) -> str:
     return f"{head}\n\n```{{glossary}}\n" + "\n\n".join(entries) + "\n```\n"
 
 
+NOTE = """
+
+This page shows the notebook as it was run once. To answer, to press buttons and to change things,
+<a href="{file}">download it</a>.
+"""
 SEE = """# See it think
 
 <a href="explain.html">A trained network, at work</a>: choose an image, draw one, or drop a photo,
@@ -240,12 +292,10 @@ The page needs no network connection, works on a phone, and can be saved as one 
 """
 DOWNLOADS = """# To download
 
-- <a href="downloads/student.zip">All notebooks for students</a>, without solutions, as
-  `fmnist student` makes them.
-- Slides, for teachers, as they have notes: {slides}.
+{files}
 
-What a class needs to install the course is made by `fmnist kit`; PDFs, and versions for teachers,
-by `fmnist handouts`.
+What a class needs to install the course is made by `fmnist kit`; pages to print, slides and
+versions for teachers by `fmnist handouts`.
 """
 
 
@@ -287,11 +337,31 @@ def _described(name: str, value) -> Iterator[str]:
     signature = inspect.Signature() if is_error else inspect.signature(value)
     kind = "class " if inspect.isclass(value) else ""
     yield f"### `{name}`"
-    # Without the modules of its types.
-    shown = re.sub(r"\b(?:\w+\.)+(?=\w)|'", "", str(signature))
-    yield f"```python\n{kind}{name}{shown}\n```"
+    yield f"```python\n{kind}{name}{_shown(signature)}\n```"
     fields = getattr(value, "__dataclass_fields__", {})
     yield _text(value, [*signature.parameters, *fields])
+
+
+def _shown(signature: inspect.Signature) -> str:
+    """A signature whose types are without their modules; "..." for a default that has no name."""
+
+    def without_modules(annotation) -> str:
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=\w)", "", text)
+
+    parameters = []
+    for each in signature.parameters.values():
+        annotation, default = each.annotation, each.default
+        if annotation is not each.empty:
+            annotation = f"\0{without_modules(annotation)}\0"
+        if default is not each.empty and "<" in repr(default):
+            default = ...
+        parameters.append(each.replace(annotation=annotation, default=default))
+    result = signature.return_annotation
+    if result is not signature.empty:
+        result = f"\0{without_modules(result)}\0"
+    text = str(signature.replace(parameters=parameters, return_annotation=result))
+    return re.sub(r"'\\x00(.*?)\\x00'", r"\1", text).replace("Ellipsis", "...")
 
 
 def _text(value, arguments: list[str] = ()) -> str:
@@ -307,7 +377,7 @@ def _text(value, arguments: list[str] = ()) -> str:
 
 
 def require_no_solution(site: Path) -> None:
-    """CourseError when a file of the site shows a line of a solution; then the site is removed."""
+    """CourseError when a file of the site shows a line of a solution."""
     opened = [(clone() / "fmnist_lib" / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
     secret = {}
     for path in notebooks():
@@ -316,7 +386,6 @@ def require_no_solution(site: Path) -> None:
         if path.suffix not in (".html", ".ipynb", ".txt", ".md") or path.name == "explain.html":
             continue
         if found := shows(texts_of(path.read_text(encoding="utf-8")), secret):
-            shutil.rmtree(site)
             raise CourseError(f"{path.name} would show a line of a solution: {found[0]!r}.")
 
 
@@ -331,6 +400,10 @@ def setup(app) -> dict:
     def inline(translator, node):
         translator.body.append(convert(node.astext()))
         raise SkipNode
+
+    def block_of(node):  # fences as high as what they hold
+        text = convert(node.astext(), display="block")
+        return text.replace('stretchy="false"', 'stretchy="true"')
 
     def block(translator, node):
         translator.body.append(

@@ -1,5 +1,9 @@
 """The site: built once, opened from its folder in a real browser, and searched for solutions."""
 
+import ast
+import html
+import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -10,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, open_browser
 
-from fmnist_lib.course import execute, printing, site
+from fmnist_lib.course import cli, execute, printing, site
 from fmnist_lib.errors import CourseError
 
 needs_browser = pytest.mark.skipif(
@@ -99,6 +103,23 @@ def test_the_reference_has_every_function_of_the_modules_that_students_read(buil
     assert "lessons.checks" not in text
 
 
+def test_signatures_are_python_with_the_defaults_that_they_have(built):
+    text = re.sub(r"<[^>]+>", "", (built / "reference.html").read_text(encoding="utf-8"))
+    assert "learning_rate: float = 0.01, momentum: float = 0.9" in html.unescape(text)
+    for name in site._modules():
+        for _, value in site._members(importlib.import_module(f"fmnist_lib.{name}")):
+            if not (inspect.isclass(value) and issubclass(value, Exception)):
+                ast.parse(f"def f{site._shown(inspect.signature(value))}: ...")
+
+
+def test_figures_are_described(built):
+    for path in sorted(built.glob("notebooks/0*.html")):
+        text = path.read_text(encoding="utf-8")
+        described = re.findall(r'<img alt="([^"]*)"', text)
+        assert described and all(len(each) > 40 for each in described), path.name
+        assert not any("_images/" in each for each in described), path.name
+
+
 def of_notebook(path):
     """What stands in bold in its text, where a term is explained."""
     texts = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
@@ -150,7 +171,28 @@ def test_a_planted_solution_stops_the_site(tmp_path):
     (tmp_path / "docs" / "page.html").write_text(f"<pre><span>{line}</span></pre>")
     with pytest.raises(CourseError, match="would show a line of a solution"):
         site.require_no_solution(tmp_path)
-    assert not tmp_path.exists()
+
+
+def test_a_folder_with_something_else_is_refused_and_kept(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert cli.main(["site", "--out", str(tmp_path)]) == 1
+    assert "holds files that are not of a site" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_of_an_old_site_only_its_own_files_go(tmp_path):
+    made, out = tmp_path / "made", tmp_path / "out"
+    for name in ("a.html", "b/c.html"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(name)
+    site._put(made, out)
+    (out / "mine.txt").write_text("mine")
+    (made / "b" / "c.html").unlink()
+    (made / "a.html").write_text("new")
+    site._put(made, out)
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert found == {"a.html", "mine.txt", site.LISTED}
+    assert (out / "a.html").read_text() == "new"
 
 
 def test_links():
