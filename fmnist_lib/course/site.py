@@ -49,6 +49,7 @@ PARTS = {
 NOTES = "notebooks/README.md"  # for teachers: they say what students get wrong
 LISTED = ".site"  # in a site, the names of its files
 FIGURES = ("notebooks/readme_figure.png",)  # that pages show
+WIDTH = 70  # characters of a signature in one line
 LEFT_OUT = ("course", "lessons.checks")  # of the reference: commands, and answers
 TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"
 
@@ -343,7 +344,7 @@ def _described(name: str, value) -> Iterator[str]:
 
 
 def _shown(signature: inspect.Signature) -> str:
-    """A signature whose types are without their modules; "..." for a default that has no name."""
+    """A signature whose types are without their modules; "..." for a default that has no short name."""
 
     def without_modules(annotation) -> str:
         text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
@@ -354,14 +355,19 @@ def _shown(signature: inspect.Signature) -> str:
         annotation, default = each.annotation, each.default
         if annotation is not each.empty:
             annotation = f"\0{without_modules(annotation)}\0"
-        if default is not each.empty and "<" in repr(default):
+        if default is not each.empty and ("<" in repr(default) or len(repr(default)) > WIDTH):
             default = ...
         parameters.append(each.replace(annotation=annotation, default=default))
     result = signature.return_annotation
     if result is not signature.empty:
         result = f"\0{without_modules(result)}\0"
     text = str(signature.replace(parameters=parameters, return_annotation=result))
-    return re.sub(r"'\\x00(.*?)\\x00'", r"\1", text).replace("Ellipsis", "...")
+    text = re.sub(r"'\\x00(.*?)\\x00'", r"\1", text).replace("Ellipsis", "...")
+    if len(text) > WIDTH:  # a line for each parameter
+        inside, _, result = text[1:].rpartition(")")
+        lines = [f"    {each}," for each in re.split(r", (?=\*|/|\w+(?::|=|,|$))", inside)]
+        text = "\n".join(["(", *lines, f"){result}"])
+    return text
 
 
 def _text(value, arguments: list[str] = ()) -> str:
