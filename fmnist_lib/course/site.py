@@ -344,7 +344,7 @@ def _described(name: str, value) -> Iterator[str]:
 
 
 def _shown(signature: inspect.Signature) -> str:
-    """A signature whose types are without their modules; "..." for a default that has no short name."""
+    """A signature, its types without modules; "..." for a default that has no short name."""
 
     def without_modules(annotation) -> str:
         text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
