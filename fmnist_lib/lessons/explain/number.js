@@ -1,6 +1,6 @@
 // Where a number comes from: the panel that says it.
 
-import { placeOf, receptiveField, terms, upwards } from "./network.js";
+import { placeOf, receptiveField, terms } from "./network.js";
 
 const LISTED = 10;  // terms of a sum that are named one by one
 const SAYS = {
@@ -55,9 +55,6 @@ export function explanation(state, operation, at, go) {
       + `field: rows ${top + 1} to ${bottom + 1}, columns ${left + 1} to ${right + 1}.`),
   ];
 }
-
-export const upFrom = ({ network, results }, operation, at) =>
-  upwards(network, results, operation, at);
 
 /** A number that leads to where it stands; what lies in the padding leads nowhere. */
 const link = ({ input, at, value }, { state, go }) => (at < 0

@@ -2,9 +2,9 @@
 
 import { MOVES, part, startDrawing } from "./drawing.js";
 import {
-  asInput, asMaps, placeOf, read, receptiveField, run, softmax, terms, untrained,
+  asInput, asMaps, placeOf, read, receptiveField, run, softmax, terms, untrained, upwards,
 } from "./network.js";
-import { colour, explanation, format, isOff, make, upFrom } from "./number.js";
+import { colour, explanation, format, isOff, make } from "./number.js";
 import { TOURS } from "./tours.js";
 
 const PIXEL = 8;  // sides of a pixel of the image on the page
@@ -182,7 +182,7 @@ function showChosen() {
         part("#off").focus();
       } }, `switch ${what} ${off ? "on" : "off"}`)] : [],
       ...operation < last ? [make("button", { onclick: () => {
-        const up = upFrom(state, operation, at);
+        const up = upwards(state.network, state.results, operation, at);
         goTo(up.operation, up.at);
       } }, "up: where it is used")] : [],
       make("button", { onclick: close }, "close")),
