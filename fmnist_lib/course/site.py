@@ -7,6 +7,7 @@ right as they are. What students may not see is not in it, unless it is asked fo
 import importlib
 import inspect
 import io
+import os
 import pkgutil
 import re
 import shutil
@@ -38,11 +39,11 @@ PARTS = {
         "docs/accessibility.md",
     ],
     "For teachers": [
-        "notebooks/README.md", "docs/class_of_thirty.md", "docs/jupyterhub.md", "docs/grading.md",
-        "docs/adapt.md", "downloads.md",
+        "teachers.md", "notebooks/README.md", "docs/class_of_thirty.md", "docs/jupyterhub.md",
+        "docs/grading.md", "docs/adapt.md", "downloads.md",
     ],
     "For developers": [
-        "CONTRIBUTING.md", "reference.md", "benchmarks/README.md", "CHANGELOG.md",
+        "developers.md", "CONTRIBUTING.md", "reference.md", "benchmarks/README.md", "CHANGELOG.md",
         "CODE_OF_CONDUCT.md",
     ],
 }  # fmt: skip
@@ -187,6 +188,8 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
     made = {
         "see.md": SEE, "downloads.md": DOWNLOADS.format(files="\n".join(files)),
         "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
+    } | {
+        name: _links(text, "README.md", audience) for name, text in _readme(course).items()
     }  # fmt: skip
     for name in (name for names in listed.values() for name in names):
         path = course / name
@@ -196,14 +199,33 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
             yield name, _lesson(path, audience, re.findall(TERM, glossary))
         else:
             yield name, _links(path.read_text(encoding="utf-8"), name, audience)
-    start = _links((course / "README.md").read_text(encoding="utf-8"), "README.md", audience)
     trees = [
         f"```{{toctree}}\n:hidden:\n:caption: {part}\n\n"
         + "\n".join(name.rpartition(".")[0] for name in names)
         + "\n```"
         for part, names in listed.items()
     ]
-    yield "index.md", "\n\n".join([start, *trees])
+    yield "index.md", "\n\n".join([made["index.md"], *trees])
+
+
+def _readme(course: Path) -> dict[str, str]:
+    """README.md as three pages: for everybody, for teachers, and for developers."""
+    text = (course / "README.md").read_text(encoding="utf-8")
+    start, *others = re.split(r"^(?=## For (?:teachers|developers)$)", text, flags=re.M)
+    pages = {"index.md": start}
+    for each in others:
+        name = re.match(r"## For (\w+)", each)[1]
+        pages[f"{name}.md"] = re.sub(r"^#(?=#)", "", each, flags=re.M)  # a title is the first
+    return pages
+
+
+def _page_of(anchor: str, pages: dict[str, str]) -> str:
+    """Which of the pages has a heading with this anchor; else the first."""
+    for name, text in pages.items():
+        for heading in re.findall(r"^#+ (.+)", text, flags=re.M):
+            if re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") == anchor:
+                return name
+    return "index.md"
 
 
 def _listed(course: Path, names: list[str]) -> Iterator[str]:
@@ -214,19 +236,19 @@ def _listed(course: Path, names: list[str]) -> Iterator[str]:
 
 def _links(text: str, name: str, audience: str = "student") -> str:
     """A page whose links lead to pages of the site; those to other files of the clone are text."""
-    text = re.sub(r"\]\(((?:\.\./)?)README\.md(?=[#)])", r"](\1index.md", text)
-    pages = {page for names in PARTS.values() for page in names} | {"index.md"}
+    known = {page for names in PARTS.values() for page in names}
     if audience == "student":
-        pages.remove(NOTES)
-    here = Path(name).parent
+        known.remove(NOTES)
+    here, readme = Path(name).parent, _readme(clone())
 
     def link(match):
-        target = (here / match[2].partition("#")[0]).as_posix()
-        plain = re.sub(r"[^/]+/\.\./", "", target)
-        known = (
-            plain in pages or plain.endswith((".ipynb", ".png")) or not match[2].partition("#")[0]
-        )
-        return match[0] if known or "://" in match[2] else match[1]
+        shown, (file, hash, anchor) = match[1], match[2].partition("#")
+        target = os.path.normpath(here / file) if file else name
+        if target == "README.md":
+            page = os.path.relpath(_page_of(anchor, readme), here)
+            return f"[{shown}]({Path(page).as_posix()}{hash}{anchor})"
+        kept = "://" in file or target in {name, *known} or target.endswith(".ipynb")
+        return match[0] if kept else shown
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", link, text)
 

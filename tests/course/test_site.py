@@ -72,7 +72,8 @@ def test_every_page_of_the_course_is_there(built):
     assert names >= {
         "index.html", "see.html", "explain.html", "docs/glossary.html", "reference.html",
         "docs/adapt.html", "docs/class_of_thirty.html", "notebooks/numpy_to_torch.html",
-        "benchmarks/README.html", "CONTRIBUTING.html", "downloads.html",
+        "benchmarks/README.html", "CONTRIBUTING.html", "downloads.html", "teachers.html",
+        "developers.html",
     }  # fmt: skip
     assert (built / "downloads" / "student.zip").exists()
     for path in pages(built):
@@ -200,6 +201,11 @@ def test_links():
     assert site._links(text, "docs/grading.md") == (
         "[a](../index.md#install) b [c](adapt.md#x) [d](https://x.y) [e](#here)"
     )
+    text = "[a](#where-runs-go) [b](#install) [c](CITATION.cff) [d](notebooks/README.md)"
+    assert site._links(text, "README.md") == (
+        "[a](teachers.md#where-runs-go) [b](index.md#install) c d"
+    )
+    assert "[d](notebooks/README.md)" in site._links(text, "README.md", "instructor")
 
 
 # --------------------------------------------------------------------------------- in a browser
