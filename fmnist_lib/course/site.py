@@ -49,7 +49,7 @@ PARTS = {
 }  # fmt: skip
 NOTES = "notebooks/README.md"  # for teachers: they say what students get wrong
 LISTED = ".site"  # in a site, the names of its files
-FIGURES = ("notebooks/readme_figure.png",)  # that pages show
+FIGURES = ("notebooks/readme_figure.png", "docs/explain.png")  # that pages show
 WIDTH = 70  # characters of a signature in one line
 LEFT_OUT = ("course", "lessons.checks")  # of the reference: commands, and answers
 TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"
