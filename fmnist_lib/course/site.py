@@ -4,6 +4,7 @@ Sphinx makes them, from the pages and notebooks where they lie in the clone, so 
 right as they are. What students may not see is not in it, unless it is asked for.
 """
 
+import functools
 import importlib
 import inspect
 import io
@@ -52,7 +53,7 @@ LISTED = ".site"  # in a site, the names of its files
 FIGURES = ("notebooks/readme_figure.png", "docs/explain.png")  # that pages show
 WIDTH = 70  # characters of a signature in one line
 LEFT_OUT = ("course", "lessons.checks")  # of the reference: commands, and answers
-TERM = r"- \*\*(.+?)\*\*(?:, \*\*(.+?)\*\*)*(.*?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"
+ENTRY = r"^- (\*\*.+?) \((\d)\): ([\s\S]+?)(?=\n- |\Z)"  # of the glossary
 
 
 def build(out: str | Path, audience: str = "student") -> Path:
@@ -196,7 +197,7 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
         if name in made:
             yield name, made[name]
         elif path.suffix == ".ipynb":
-            yield name, _lesson(path, audience, re.findall(TERM, glossary))
+            yield name, _lesson(path, audience, list(_terms(glossary)))
         else:
             yield name, _links(path.read_text(encoding="utf-8"), name, audience)
     trees = [
@@ -208,6 +209,7 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
     yield "index.md", "\n\n".join([made["index.md"], *trees])
 
 
+@functools.cache
 def _readme(course: Path) -> dict[str, str]:
     """README.md as three pages: for everybody, for teachers, and for developers."""
     text = (course / "README.md").read_text(encoding="utf-8")
@@ -262,8 +264,8 @@ def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
         notebook = instructor_version(notebook, int(path.stem[:2]))
     start = notebook.cells[0]
     start.source += NOTE.format(file=f"../downloads/{audience}/{path.name}")
-    here = {term.casefold() for first, second, _, number, _ in terms if number == path.stem[1]
-            for term in (first, second) if term}  # fmt: skip
+    here = {name.casefold() for names, _, number, _ in terms if number == path.stem[1]
+            for name in names}  # fmt: skip
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
         if BEGIN in cell.source:
@@ -285,19 +287,23 @@ def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
     return nbformat.writes(notebook)
 
 
+def _terms(glossary: str) -> Iterator[tuple[list[str], str, str, str]]:
+    """Of each entry of the glossary its names, what follows them, the notebook, the meaning."""
+    for head, number, meaning in re.findall(ENTRY, glossary, flags=re.M):
+        names, rest = re.findall(r"\*\*(.+?)\*\*", head), head.rpartition("**")[2]
+        yield names, rest.strip(), number, " ".join(meaning.split())
+
+
 def _glossary(text: str) -> str:
     """The glossary in the form in which Sphinx knows its terms."""
-    entries = []
-    for entry in re.finditer(TERM, text):
-        names = re.findall(r"\*\*(.+?)\*\*", entry[0].partition(f" ({entry[4]}): ")[0])
-        rest = entry[3].strip()
-        meaning = " ".join(entry[5].split())
-        lesson = next(path.stem for path in notebooks() if path.stem[1] == entry[4])
-        shown = f"{rest}: {meaning}" if rest else meaning
-        entries.append("\n".join(names) + f"\n  {shown} "
-                       f"([notebook {entry[4]}](../notebooks/{lesson}.ipynb))")  # fmt: skip
+    lessons = {path.stem[1]: path.name for path in notebooks()}
+    entries = [
+        "\n".join(names) + f"\n  {f'{rest}: ' if rest else ''}{meaning} "
+        f"([notebook {number}](../notebooks/{lessons[number]}))"
+        for names, rest, number, meaning in _terms(text)
+    ]  # fmt: skip
     head = text.partition("\n- ")[0].rstrip()
-    return f"{head}\n\n```{{glossary}}\n" + "\n\n".join(entries) + "\n```\n"
+    return "\n\n".join([head, "```{glossary}", *entries, "```"]) + "\n"
 
 
 NOTE = """

@@ -106,7 +106,7 @@ def test_the_reference_has_every_function_of_the_modules_that_students_read(buil
 
 def test_signatures_are_python_with_the_defaults_that_they_have(built):
     text = re.sub(r"<[^>]+>", "", (built / "reference.html").read_text(encoding="utf-8"))
-    assert "learning_rate: float = 0.01, momentum: float = 0.9" in html.unescape(text)
+    assert "learning_rate: float = 0.01,\n" in html.unescape(text)
     for name in site._modules():
         for _, value in site._members(importlib.import_module(f"fmnist_lib.{name}")):
             if not (inspect.isclass(value) and issubclass(value, Exception)):
