@@ -177,7 +177,7 @@ function showChosen() {
   panel.replaceChildren(
     make("h2", {}, `${state.nameOf(operation, at)}: ${format(state.results[operation][at])}`),
     make("div", { className: "tools" },
-      ...between ? [make("button", { id: "off", ariaPressed: String(off), onclick: () => {
+      ...between ? [make("button", { id: "off", onclick: () => {
         switchOff(off ? null : { operation, map });
         part("#off").focus();
       } }, `switch ${what} ${off ? "on" : "off"}`)] : [],
