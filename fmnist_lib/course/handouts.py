@@ -147,8 +147,11 @@ class Handout:
 
     def made_from(self, printer: Printer) -> str:
         """All that it is made from, as one number."""
-        code = [Path(module.__file__) for module in (student, printing, slides)]
-        code += [Path(__file__), slides.STYLE, *explain.FILES]
+        if self.path == NETWORK:
+            code = explain.FILES
+        else:
+            code = [Path(module.__file__) for module in (student, printing, slides)]
+            code += [Path(__file__), slides.STYLE]
         browser = printer.browser if self.form == "pdf" else None
         digest = hashlib.sha256(str((self.blank, browser, self.beside)).encode())
         for part in (self.path, self.path.with_name("README.md"), STYLE, *code):

@@ -131,15 +131,21 @@ def require_no_solution(kit: bytes) -> None:
     Against mistakes, not malice, as `student.student_version`. What students read in the modules
     `OPEN` is no secret.
     """
-    course = clone()
-    opened = [(course / "fmnist_lib" / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
-    secret = {}
-    for path in notebooks():
-        secret |= secrets(read_notebook(path), opened)
+    secret = secrets_of_course()
     for name, content in _files(kit, FOLDER + "/", NAMES):
         markers = {} if name.endswith(".py") else MARKERS  # the module that knows them has them
         if found := shows(_texts(name, content), secret | markers):
             raise CourseError(f"{name} in the kit would show a line of a solution: {found[0]!r}.")
+
+
+def secrets_of_course() -> dict[str, str]:
+    """The lines of all solutions, as `solutions.secrets` gives them, but for what is in `OPEN`."""
+    package = clone() / "fmnist_lib"
+    opened = [(package / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
+    secret = {}
+    for path in notebooks():
+        secret |= secrets(read_notebook(path), opened)
+    return secret
 
 
 def _files(archive: bytes, folder: str, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

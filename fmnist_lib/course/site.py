@@ -23,8 +23,8 @@ import nbformat
 from fmnist_lib.course import explain, handouts
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.handouts import instructor_version
-from fmnist_lib.course.kit import OPEN
-from fmnist_lib.course.solutions import BEGIN, secrets, shows, texts_of
+from fmnist_lib.course.kit import OPEN, secrets_of_course
+from fmnist_lib.course.solutions import BEGIN, shows, texts_of
 from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
@@ -412,10 +412,7 @@ def _text(value, arguments: list[str] = ()) -> str:
 
 def require_no_solution(site: Path) -> None:
     """CourseError when a file of the site shows a line of a solution."""
-    opened = [(clone() / "fmnist_lib" / f"{name}.py").read_text(encoding="utf-8") for name in OPEN]
-    secret = {}
-    for path in notebooks():
-        secret |= secrets(read_notebook(path), opened)
+    secret = secrets_of_course()
     for path in sorted(site.rglob("*")):
         if path.suffix not in (".html", ".ipynb", ".txt", ".md") or path.name == "explain.html":
             continue

@@ -44,12 +44,12 @@ export const isOff = ({ off }, { shape }, operation, at) =>
 /** What the panel shows of a number. See `page.js` for `state` and `go`. */
 export function explanation(state, operation, at, go) {
   const { network, results } = state, each = network.operations[operation];
-  const value = results[operation][at];
-  const found = isOff(state, each, operation, at) ? [] : terms(network, results, operation, at);
+  const value = results[operation][at], off = isOff(state, each, operation, at);
+  const found = off ? [] : terms(network, results, operation, at);
   const { top, left, bottom, right } = receptiveField(network, operation, at);
   const shown = found.length ? COMES_FROM[each.kind] || ofFew : () => [];
   return [
-    make("p", {}, isOff(state, each, operation, at) ? "It is switched off." : SAYS[each.kind]),
+    make("p", {}, off ? "It is switched off." : SAYS[each.kind]),
     ...shown({ each, found, at, value, state, go }),
     make("p", {}, `It depends on ${bottom - top + 1} × ${right - left + 1} pixels, its receptive `
       + `field: rows ${top + 1} to ${bottom + 1}, columns ${left + 1} to ${right + 1}.`),

@@ -171,15 +171,13 @@ class _Reader:
             raise self._unknown(node, "mean-pooling with an option")
         self._keep(node, _pooling("mean-pooling", node, given), given["self"])
 
-    def op_adaptive_avg_pool2d(self, node, given) -> None:
+    def op_adaptive_avg_pool2d(self, node, given, kind="mean") -> None:
         if _pair(given["output_size"]) != [1, 1]:
             raise self._unknown(node, "adaptive pooling to more than one number")
-        self._keep(node, Operation("mean", "", _shape(node)), given["self"])
+        self._keep(node, Operation(kind, "", _shape(node)), given["self"])
 
     def op_adaptive_max_pool2d(self, node, given) -> None:
-        if _pair(given["output_size"]) != [1, 1]:
-            raise self._unknown(node, "adaptive pooling to more than one number")
-        self._keep(node, Operation("max", "", _shape(node)), given["self"])
+        self.op_adaptive_avg_pool2d(node, given, "max")
 
     def op_mean(self, node, given, kind="mean") -> None:
         dimensions = sorted(each % 4 for each in given["dim"] or ())

@@ -26,6 +26,9 @@ const ink = (level) => [255 - level, 255 - level, 255 - level];
 const trained = read(JSON.parse(part("#network").textContent)), blank = untrained(trained);
 const { operations, names, images } = trained, last = operations.length - 1;
 const answer = (network, pixels) => run(network, asInput(network, pixels))[last];
+/** @type {number[]} */
+const said = [];  // what the network takes each example for, once it was asked
+const saidOf = (number) => said[number] ??= highest(answer(trained, images[number].pixels));
 
 const state = {
   network: trained, ...images[0],
@@ -290,9 +293,9 @@ images.forEach(({ pixels, label }, number) => {
   call(names[label]);
   part("#examples").append(button);
   setTimeout(() => {  // once the page is there
-    const said = highest(answer(trained, pixels));
-    button.classList.toggle("wrong", said != label);
-    if (said != label) call(`${names[label]}, which the network takes for ${names[said]}`);
+    const isWrong = saidOf(number) != label;
+    button.classList.toggle("wrong", isWrong);
+    if (isWrong) call(`${names[label]}, which the network takes for ${names[saidOf(number)]}`);
   });
 });
 
@@ -310,7 +313,7 @@ const guide = {
   look: (selector) => part(selector).scrollIntoView({ block: "center" }),
   terms: (at) => terms(trained, state.results, last, at),
   occlude,
-  wrong: () => images.findIndex(({ pixels, label }) => highest(answer(trained, pixels)) != label),
+  wrong: () => images.findIndex(({ label }, number) => saidOf(number) != label),
 };
 
 function startTour(steps, from) {
