@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import TypeVar
 
 from fmnist_lib import threads
 from fmnist_lib.course import printing
@@ -39,6 +40,7 @@ for name in sys.argv[1:]:
     print("\\n" + json.dumps([name, problem]), flush=True)
 """
 
+T = TypeVar("T")
 Finding = tuple[str, str, str, str]  # "ok", "note" or "FAIL"; what; what was found; remedy
 
 
@@ -193,7 +195,9 @@ def check_kernel() -> Iterator[Finding]:
     from jupyter_client.manager import start_new_kernel
 
     try:
-        manager, client = start_new_kernel(kernel_name="python3", stderr=subprocess.DEVNULL)
+        manager, client = with_kernel(
+            start_new_kernel, kernel_name="python3", stderr=subprocess.DEVNULL
+        )
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     except Exception as error:
@@ -202,6 +206,20 @@ def check_kernel() -> Iterator[Finding]:
                "--force-reinstall ipykernel pyzmq")  # fmt: skip
     else:
         yield "ok", "Jupyter kernel", "python3, this Python; it starts", ""
+
+
+def with_kernel(begin: Callable[..., T], *args, **options) -> T:
+    """What `begin(…)` returns, which starts a kernel; begun anew where that died before any cell.
+
+    jupyter_client chooses free ports for a kernel, and until the kernel opens them another process
+    can take one: "Address already in use".
+    """
+    for tries_left in (2, 1, 0):
+        try:
+            return begin(*args, **options)
+        except RuntimeError as error:
+            if not tries_left or "died before replying" not in str(error):
+                raise
 
 
 def kernel_problem() -> tuple[str, str] | None:

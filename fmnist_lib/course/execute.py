@@ -11,7 +11,7 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from fmnist_lib.course.doctor import kernel_problem
+from fmnist_lib.course.doctor import kernel_problem, with_kernel
 from fmnist_lib.errors import CourseError
 from fmnist_lib.lessons.parameters import check, unknown
 from fmnist_lib.storage import atomic
@@ -259,7 +259,8 @@ def run_cells(
     options: of `papermill.execute_notebook`.
     """
     require_kernel()
-    papermill.execute_notebook(
+    with_kernel(
+        papermill.execute_notebook,
         _literal(notebook) if isinstance(notebook, Path) else notebook,
         _literal(output),
         parameters=parameters,
@@ -292,6 +293,10 @@ def execute(
         raise CourseError(
             f"{source.name}: its kernel died, as it does when the memory is full. The notebook as "
             f"far as it ran: {output}"
+        ) from error
+    except RuntimeError as error:  # jupyter_client's, when it waits for a kernel to begin
+        raise CourseError(
+            f"{source.name}: no kernel began: {error}. `fmnist doctor` looks for the reason."
         ) from error
     finally:
         if output.exists():

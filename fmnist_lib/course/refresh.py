@@ -11,6 +11,7 @@ import nbformat
 from nbformat.v4 import new_code_cell
 
 from fmnist_lib import data
+from fmnist_lib.course.doctor import with_kernel
 from fmnist_lib.course.execute import KERNEL, QUIET, named, notebooks, read_notebook
 from fmnist_lib.course.grading import exercises
 from fmnist_lib.course.grading.exercises import OUTCOMES
@@ -74,7 +75,7 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
         mark = "!" if seconds > CELL_SECONDS and "train" not in cell.source else " "
         print(f"{seconds:8.1f} s{mark} cell {cell_index:3}  {first_line}", flush=True)
 
-    nbclient.NotebookClient(
+    client = nbclient.NotebookClient(
         notebook,
         timeout=None,
         kernel_name=KERNEL,
@@ -85,7 +86,8 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
         on_cell_execute=begin,
         on_cell_executed=end,
         resources={"metadata": {"path": str(folder)}},
-    ).execute()
+    )
+    with_kernel(client.execute)
 
 
 def remove_widgets(notebook: nbformat.NotebookNode) -> None:

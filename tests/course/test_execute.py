@@ -1,12 +1,15 @@
 """The notebooks' parameters."""
 
 import ntpath
+import socket
 import time
+from itertools import count
 from pathlib import Path, PureWindowsPath
 
 import nbformat
 import papermill
 import pytest
+from jupyter_client.connect import LocalPortCache
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from fmnist_lib.course import execute
@@ -200,6 +203,26 @@ def test_only_what_has_to_be_changed_is_changed(tmp_path, monkeypatch):
     path.write_text(text.replace('"# ', '"/content/course/a ', 1), encoding="utf-8")
     execute.shorten_paths(path)
     assert path.read_text(encoding="utf-8") == text.replace('"# ', '"a ', 1)
+
+
+@pytest.mark.parametrize("taken", [2, 3])
+def test_a_kernel_whose_port_was_taken_starts_again(tmp_path, monkeypatch, taken):
+    """A program took the port between jupyter_client's choice and the kernel's start."""
+    free, calls, source = LocalPortCache.find_available_port, count(), own_notebook(tmp_path, "")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [other.getsockname()[1]] * taken
+
+        def find(self, ip):  # for each kernel five times
+            return ports.pop() if next(calls) % 5 == 0 and ports else free(self, ip)
+
+        monkeypatch.setattr(LocalPortCache, "find_available_port", find)
+        arguments = source, tmp_path / "out.ipynb", {"seed": 4}
+        if taken == 3:
+            with pytest.raises(CourseError, match="no kernel began: Kernel died .* `fmnist"):
+                execute.execute(*arguments, progress_bar=False)
+        else:
+            execute.execute(*arguments, progress_bar=False)
+    assert not ports and next(calls) == 15
 
 
 def test_a_kernel_that_cannot_start_is_said_before_anything_runs(tmp_path, monkeypatch):
