@@ -171,6 +171,43 @@ def open_browser():
         browser.close()
 
 
+def findings(page, part=None):
+    """What axe finds in a page, or a part of it, against WCAG 2.1, levels A and AA."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = Axe().run(page, context=part, options={"runOnly": rules}).response["violations"]
+    return [(rule["id"], node["html"][:150], node["failureSummary"])
+            for rule in found for node in rule["nodes"]]  # fmt: skip
+
+
+SCREENS = [(theme, width) for theme in ("light", "dark") for width in (390, 1280)]
+TOO_WIDE = """[...document.querySelectorAll("body *")].filter(
+  e => e.getBoundingClientRect().right > innerWidth).slice(0, 3).map(e => e.outerHTML)"""
+
+
+def findings_of(browser, paths):
+    """What axe finds in files, and what is wider than its screen, by file and screen.
+
+    Each file on one of the four screens, in turn; with SCREENS=all in the environment, on all.
+    """
+    found = {}
+    for number, (theme, width) in enumerate(SCREENS):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+        )
+        page = context.new_page()
+        for path in paths if os.environ.get("SCREENS") == "all" else paths[number :: len(SCREENS)]:
+            page.goto(path.as_uri())
+            page.wait_for_timeout(100)
+            if problems := findings(page):
+                found[path.name, theme, width] = problems[:4]
+            if page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
+                found[path.name, "is too wide for", width] = page.evaluate(TOO_WIDE)
+        context.close()
+    return found
+
+
 @contextmanager
 def small_disk(folder: Path, size: str):
     """A file system of its own in a folder, of so many bytes (as mount has them: "8m")."""

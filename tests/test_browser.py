@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import nbformat
 import numpy as np
 import pytest
-from conftest import COPIES, ROOT, answering, open_browser
+from conftest import COPIES, ROOT, answering, findings, open_browser
 from garments import BAG, COAT, DRESS, SHIRT, T_SHIRT, TOPS, TROUSER
 from papermill.parameterize import parameterize_notebook
 from photos import UPRIGHT, garment, saved
@@ -407,7 +407,7 @@ def test_the_confusion_explorer_by_keys_alone(lab, page, theme):
                 assert image["y"] + image["height"] < height
             else:
                 assert image["y"] > table["y"] + table["height"]
-        assert serious(page, ".fmnist-confusions") == []
+        assert findings(page, ".fmnist-confusions") == []
         walk_through_the_matrix(page, cell)
 
 
@@ -465,7 +465,7 @@ def test_your_own_by_keys_alone(lab, page, theme, tmp_path):
         draw_and_keep(page, cell, tmp_path / "mine")
         lay_a_photo(page, cell)
         list(screens(page, cell, cell.locator(".board"), f"own_{theme}"))
-        assert serious(page, ".fmnist-own") == []
+        assert findings(page, ".fmnist-own") == []
         press(page, cell, "clear")
         assert cell.locator(".said").inner_text() == cell.locator(".steps").inner_text() == ""
         assert cell.locator(".hint").is_visible() and cell.locator(".gallery img").count() == 1
@@ -539,7 +539,7 @@ def test_the_other_widgets_can_be_read(lab, page, theme, tmp_path):
                 cell.locator(".fmnist").first.evaluate("shown => shown.scrollIntoView()")
                 page.screenshot(path=SCREENSHOTS / f"other_{number}_{theme}_{width}.png")
                 assert cell.evaluate(TOO_WIDE) == []
-        assert serious(page, ".fmnist") == []
+        assert findings(page, ".fmnist") == []
         bowl.locator(".noUi-handle").first.focus()
         keys(page, ("ArrowRight", 6))
         bowl.get_by_text("it leaves the bowl").wait_for(timeout=5000)
@@ -610,20 +610,7 @@ def test_kernels_by_keys_alone(lab, page, theme):
         cell.locator("input[title='row 5, column 5']").wait_for(timeout=5000)
         assert cell.evaluate(TOO_WIDE) == []
         page.screenshot(path=SCREENSHOTS / f"kernels_{theme}_learned.png")
-        assert serious(page, ".fmnist") == []
-
-
-def serious(page, selector):
-    """What axe finds serious or worse in a part of the page."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page, context=selector).response["violations"]
-    return [
-        (rule["id"], node["html"][:200], node["failureSummary"])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
+        assert findings(page, ".fmnist") == []
 
 
 def test_a_question_is_answered_by_a_click(lab, page):

@@ -15,6 +15,8 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -77,7 +79,7 @@ def build(out: str | Path, audience: str = "student") -> Path:
         pages = {name: text.encode() for name, text in _sources(audience)}
         files = {name: (clone() / name).read_bytes() for name in FIGURES}
         _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
-        forms = ("ipynb",) if audience == "student" else ("ipynb", "slides")
+        forms = ("ipynb", "pdf") if audience == "student" else ("ipynb", "pdf", "slides")
         made = handouts.build(work / "handouts", formats=forms, audiences=(audience,)).parent
         downloads = {
             f"downloads/{path.relative_to(made).as_posix()}": path.read_bytes()
@@ -178,14 +180,12 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
     if audience == "student":
         listed["For teachers"].remove(NOTES)
     glossary = (course / "docs" / "glossary.md").read_text(encoding="utf-8")
-    files = [
-        f'- <a href="downloads/{audience}/{path.name}">{path.name}</a>' for path in notebooks()
-    ]
+    files = [f"{audience}/{path.stem}.{form}" for path in notebooks() for form in ("ipynb", "pdf")]
     if audience == "student":
-        files.insert(0, '- <a href="downloads/student.zip">All notebooks</a>, without solutions')
+        files.insert(0, "student.zip")
     else:  # slides have notes for those who speak
-        files += [f'- <a href="downloads/slides/{path.stem}.html">Slides of {path.stem}</a>'
-                  for path in notebooks()]  # fmt: skip
+        files += [f"slides/{path.stem}.html" for path in notebooks()]
+    files = [f'- <a href="downloads/{name}">{name.rpartition("/")[2]}</a>' for name in files]
     made = {
         "see.md": SEE, "downloads.md": DOWNLOADS.format(files="\n".join(files)),
         "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
@@ -298,12 +298,15 @@ def _glossary(text: str) -> str:
     """The glossary in the form in which Sphinx knows its terms."""
     lessons = {path.stem[1]: path.name for path in notebooks()}
     entries = [
-        "\n".join(names) + f"\n  {f'{rest}: ' if rest else ''}{meaning} "
-        f"([notebook {number}](../notebooks/{lessons[number]}))"
+        (names[0][0].upper(), "\n".join(names) + f"\n  {f'{rest}: ' if rest else ''}{meaning} "
+                              f"([notebook {number}](../notebooks/{lessons[number]}))")
         for names, rest, number, meaning in _terms(text)
     ]  # fmt: skip
-    head = text.partition("\n- ")[0].rstrip()
-    return "\n\n".join([head, "```{glossary}", *entries, "```"]) + "\n"
+    parts = [text.partition("\n- ")[0].rstrip()]
+    for letter, group in groupby(entries, key=itemgetter(0)):
+        title = letter if letter.isalpha() else "0 to 9"
+        parts += [f"## {title}", "```{glossary}", *(entry for _, entry in group), "```"]
+    return "\n\n".join(parts) + "\n"
 
 
 NOTE = """
@@ -323,8 +326,8 @@ DOWNLOADS = """# To download
 
 {files}
 
-What a class needs to install the course is made by `fmnist kit`; pages to print, slides and
-versions for teachers by `fmnist handouts`.
+Notebooks are to be worked with, PDFs to be printed. What a class needs to install the course is
+made by `fmnist kit`; slides, and versions for teachers, by `fmnist handouts`.
 """
 
 
@@ -442,5 +445,11 @@ def setup(app) -> dict:
         )
         raise SkipNode
 
+    def with_labels_as_shown(app, name, template, context, doctree):
+        # What hides a cell says so in words, which another label would keep from a screen reader.
+        if "body" in context:
+            context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
+
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
+    app.connect("html-page-context", with_labels_as_shown)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

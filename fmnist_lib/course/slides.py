@@ -504,3 +504,6 @@ def make(notebook: NotebookNode, notes: dict[str, str], target: Path) -> None:
             "--variable=slideNumber:'c/t'",
             folder=Path(scratch),
         )
+    page = target.read_text(encoding="utf-8")  # who sees little zooms, who has no mouse scrolls
+    page = re.sub(r',[^"]*user-scalable=no[^"]*', "", page, count=1)
+    target.write_text(page.replace("<body>", '<body tabindex="0">', 1), encoding="utf-8")

@@ -4,15 +4,13 @@ import ast
 import html
 import importlib
 import inspect
-import os
 import re
 import subprocess
 import sys
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT, open_browser
+from conftest import ROOT, findings, findings_of, open_browser
 
 from fmnist_lib.course import cli, execute, printing, site
 from fmnist_lib.errors import CourseError
@@ -20,10 +18,6 @@ from fmnist_lib.errors import CourseError
 needs_browser = pytest.mark.skipif(
     not printing.find_browser(), reason="no Chromium, Chrome or Edge"
 )
-SCREENS = [(theme, width) for theme in ("light", "dark") for width in (390, 1280)]
-ALL_SCREENS = os.environ.get("SCREENS") == "all"
-TOO_WIDE = """[...document.querySelectorAll("article *")].filter(
-  e => e.getBoundingClientRect().right > innerWidth).slice(0, 3).map(e => e.outerHTML)"""
 
 
 @pytest.fixture(scope="module")
@@ -237,36 +231,78 @@ def test_it_is_read_without_javascript(built, browser):
     context.close()
 
 
-def findings(page, *tags):
-    """What axe finds against WCAG 2.1, levels A and AA."""
-    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
-    found = Axe().run(page, options={"runOnly": rules}).response["violations"]
-    return [(rule["id"], node["html"][:150]) for rule in found for node in rule["nodes"]]
+@needs_browser
+def test_no_page_has_a_finding(built, browser):
+    assert findings_of(browser, pages(built)) == {}
+
+
+FOCUS = """() => {
+  const element = document.activeElement, box = element.getBoundingClientRect();
+  const style = getComputedStyle(element);
+  const name = (element.ariaLabel || element.innerText).trim();
+  const shadow = style.boxShadow.match(/^rgb\\([^)]+\\).*[1-9]px/);
+  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  const visible = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+  return { name, seen: visible && (outlined || !!shadow), element: element.outerHTML,
+           in_page: element.closest("#main-content") !== null };
+}"""
+
+
+def tab_to(page, name, most=60):
+    """Press Tab until what has this name has the focus; each on the way shows that it has it."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        for _ in range(20):  # some move to where they are seen
+            at = page.evaluate(FOCUS)
+            if at["seen"]:
+                break
+            page.wait_for_timeout(50)
+        assert at["seen"] and at["name"], at
+        if at["name"] == name:
+            return
+    raise AssertionError(f"No {name!r} within {most} steps")
 
 
 @needs_browser
-def test_no_page_has_a_finding(built, browser):
-    """Each page on one screen, in turn; with SCREENS=all, on all four."""
-    found, places = {}, pages(built)
-    for number, (theme, width) in enumerate(SCREENS):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-        )
-        page = context.new_page()
-        for path in places if ALL_SCREENS else places[number :: len(SCREENS)]:
-            page.goto(path.as_uri())
-            page.wait_for_timeout(100)
-            if problems := findings(page):
-                found[path.name, theme, width] = problems[:4]
-            if page.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
-                found[path.name, "is too wide for", width] = page.evaluate(TOO_WIDE)
-        context.close()
-    assert found == {}
+def test_the_site_by_keys_alone(built, page):
+    page.goto((built / "notebooks" / "02_build_cnn.html").as_uri())
+    tab_to(page, "Color mode")
+    page.keyboard.press("Enter")
+    tab_to(page, "Dark", most=3)
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    tab_to(page, "Show code cell output")
+    page.keyboard.press("Enter")
+    assert page.locator("details[open]").count() == 1
+    page.goto((built / "index.html").as_uri())
+    tab_to(page, "Skip to main content")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS)["in_page"]
+    page.keyboard.press("Control+k")
+    page.keyboard.type("stride")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=stride*")
+    page.locator("#search-results li a").first.wait_for(timeout=20_000)
+    tab_to(page, page.locator("#search-results li a").first.inner_text())
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "search" not in url.partition("?")[0])
+
+
+@needs_browser
+def test_the_site_by_keys_alone_on_a_narrow_screen(built, page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto((built / "notebooks" / "02_build_cnn.html").as_uri())
+    tab_to(page, "Toggle primary sidebar")
+    page.keyboard.press("Enter")
+    tab_to(page, "Glossary")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Glossary").first.wait_for(state="hidden", timeout=5000)
 
 
 @needs_browser
 def test_a_planted_finding_fails(browser):
     page = browser.new_page()
     page.set_content("<html lang=en><title>t</title><main><img src=x><p style='color:#ccc'>pale")
-    assert {rule for rule, _ in findings(page)} == {"image-alt", "color-contrast"}
+    assert {rule for rule, *_ in findings(page)} == {"image-alt", "color-contrast"}
     page.close()

@@ -4,7 +4,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import open_browser
+from conftest import findings, open_browser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fmnist_lib.course import execute, handouts, printing, slides, solutions, student
@@ -83,6 +83,18 @@ def test_every_slide_can_be_shown(deck):
             assert step["parts"] or sentence_count(step) > 1, (slide["title"], step["text"])
             assert not step["picture"] or step["picture"] > 0.7 * slides.HEIGHT
     assert seen[-1]["title"] == "Recap"
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nobody_is_kept_from_the_slides(deck, browser, width):
+    """All slides below each other, as they stand on a phone."""
+    page = browser.new_page(viewport={"width": width, "height": 720}, color_scheme="dark")
+    page.goto(f"{deck[1].url}?view=scroll")
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert findings(page) == []
+    assert "user-scalable" not in page.locator("meta[name=viewport]").get_attribute("content")
+    page.close()
 
 
 @needs_browser

@@ -13,8 +13,10 @@ import time
 
 import nbformat
 import pytest
+from conftest import findings_of, open_browser
 from handed_in import BLANK, CODE, DAMAGES, EXERCISES, SOURCES, cells_of, make
 
+from fmnist_lib.course import printing
 from fmnist_lib.course.grading import judge, report, sandbox
 from fmnist_lib.course.grading.answers import Taken, is_answered, take
 from fmnist_lib.course.grading.exercises import lesson_of
@@ -164,6 +166,15 @@ def test_the_class_at_a_glance(graded):
     assert text.count('class="mark right"') == 7 and text.count('class="mark missing"') == 7
     assert "No notebook was handed in: notes.txt." in text
     assert "Commonest wrong answers" in text
+
+
+@pytest.mark.skipif(not printing.find_browser(), reason="no Chromium, Chrome or Edge")
+def test_everybody_can_read_the_pages(graded, monkeypatch):
+    monkeypatch.setenv("SCREENS", "all")
+    pages = [graded[1] / "class.html", *graded[1].glob("feedback/*.html")]
+    assert len(pages) == 4
+    for browser in open_browser():
+        assert findings_of(browser, pages) == {}
 
 
 def test_a_page_that_names_nobody(graded, tmp_path):
