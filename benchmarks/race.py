@@ -30,6 +30,7 @@ from fmnist_lib.errors import CourseError
 from fmnist_lib.evaluate import accuracy, predict
 from fmnist_lib.model import build
 from fmnist_lib.recipe import Recipe
+from fmnist_lib.storage import atomic
 from fmnist_lib.threads import choose_threads
 from fmnist_lib.train import fit
 from fmnist_lib.versions import versions
@@ -128,7 +129,7 @@ def table() -> str:
 
 @click.command()
 @click.argument("bracket")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--validation", is_flag=True, help="leave the test set closed, and write nothing")
 def main(bracket: str, seed: int, validation: bool) -> None:
     """Run one BRACKET, or write the table."""
@@ -138,6 +139,7 @@ def main(bracket: str, seed: int, validation: bool) -> None:
         return
     if bracket not in BRACKETS:
         sys.exit(f"There is no bracket {bracket!r}. Known are {', '.join(BRACKETS)}, and table.")
+    file = RESULTS / f"{bracket},seed={seed}.json"
     try:
         result = race(BRACKETS[bracket], seed, validation)
     except CourseError as error:  # a bracket for a GPU where there is none
@@ -145,10 +147,16 @@ def main(bracket: str, seed: int, validation: bool) -> None:
     print(f"{result['accuracy']:.2%} after {result['seconds']:.0f} s")
     if validation:
         return
+    if file.exists():
+        record = json.loads(file.read_text())
+        print(
+            f"The record of this seed stays: {record['accuracy']:.2%} after {record['seconds']:.0f}"
+            f" s on {record['device']}. To replace it, delete {file}"
+        )
+        return
     (plain,) = run("plain", epochs=1, seed=seed)  # a measure of the hour, off the clock
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result | {"plain_epoch": plain["seconds"]}, indent=1)
-    (RESULTS / f"{bracket},seed={seed}.json").write_text(text + "\n")
+    atomic.make_folder(RESULTS)
+    atomic.write_text(file, json.dumps(result | {"plain_epoch": plain["seconds"]}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -154,6 +154,7 @@ def _run_sphinx(work: Path) -> None:
         "html_css_files": [STYLE.name],
         "html_extra_path": [str(work / "extra")],
         "html_copy_source": False,
+        "html_use_index": False,  # the glossary is one
         "html_show_sphinx": False,
         "html_show_search_summary": False,  # a script would fetch each page that was found
         "language": "en",
