@@ -5,6 +5,7 @@ called a gain or a loss when it lies further from 0 than chance alone would brin
 is said. The rule knows the luck of the seeds only: other validation images are another matter.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -38,6 +39,7 @@ def by_seed(
     return named.pivot(index="seed", columns="setting", values=column)
 
 
+@functools.cache
 def threshold(seeds: int, comparisons: int = 1) -> float:
     """How many standard errors away from 0 the mean of paired differences is no longer chance.
 
