@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 import click
 import pandas as pd
@@ -79,8 +80,12 @@ def race(bracket: Bracket, seed: int, on_validation: bool) -> dict:
     recipe = replace(bracket.recipe, seed=seed)
     history = []
     for epoch in fit(net, data.train, seen, recipe, device=bracket.device):
-        print(epoch, flush=True)
-        history.append(asdict(epoch) | {"since_start": time.time() - started})
+        row = asdict(epoch) | {"since_start": time.time() - started}
+        if not on_validation:
+            row = {name: value for name, value in row.items() if "validation" not in name}
+        history.append(row)
+        print(f"{row['since_start']:6.0f} s  epoch {epoch.epoch}/{epoch.epochs}  "
+              f"training accuracy {epoch.train_accuracy:.2%}", flush=True)  # fmt: skip
     predicted = predict(net, held_out.images, flip=True).argmax(dim=1)
     return {
         "accuracy": accuracy(predicted, held_out.labels),
@@ -95,12 +100,30 @@ def race(bracket: Bracket, seed: int, on_validation: bool) -> dict:
     }
 
 
+def read(file: Path, bracket: Bracket) -> dict:
+    """A record; CourseError when it can't be read, or is of something else than the bracket."""
+    try:
+        record = json.loads(file.read_text())
+        seed = int(file.stem.partition("seed=")[2])
+        same = (
+            record["recipe"] == json.loads(json.dumps(asdict(replace(bracket.recipe, seed=seed))))
+            and record["network"]["network"] == bracket.network
+            and len(record["history"]) == bracket.epochs
+            and 0 < record["accuracy"] <= 1 < min(record["seconds"], record["plain_epoch"])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CourseError(f"{file} is no record of a race: {error!r}. Delete it.") from error
+    if not same:
+        raise CourseError(f"{file} is of another network or recipe than its bracket. Delete it.")
+    return record
+
+
 def table() -> str:
     """A row for each bracket: mean and spread over its seeds, and the longest of their times."""
     rows, devices = [], set()
     for name, bracket in BRACKETS.items():
         command = f"python benchmarks/race.py {name} --seed 0"
-        found = [json.loads(file.read_text()) for file in sorted(RESULTS.glob(f"{name},*.json"))]
+        found = [read(file, bracket) for file in sorted(RESULTS.glob(f"{name},*.json"))]
         if not found:
             rows.append({"bracket": name, "network": bracket.network, "epochs": bracket.epochs,
                          "test accuracy": "not measured", "command": command})  # fmt: skip
@@ -129,34 +152,41 @@ def table() -> str:
 
 @click.command()
 @click.argument("bracket")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--validation", is_flag=True, help="leave the test set closed, and write nothing")
 def main(bracket: str, seed: int, validation: bool) -> None:
     """Run one BRACKET, or write the table."""
-    if bracket == "table":
-        write_into_readme("race", table())
-        print(table())
-        return
-    if bracket not in BRACKETS:
-        sys.exit(f"There is no bracket {bracket!r}. Known are {', '.join(BRACKETS)}, and table.")
-    file = RESULTS / f"{bracket},seed={seed}.json"
     try:
-        result = race(BRACKETS[bracket], seed, validation)
-    except CourseError as error:  # a bracket for a GPU where there is none
+        if bracket == "table":
+            write_into_readme("race", table())
+            print(table())
+        elif bracket in BRACKETS:
+            run_and_record(bracket, seed, validation)
+        else:
+            known = ", ".join(BRACKETS)
+            raise CourseError(f"There is no bracket {bracket!r}. Known are {known}, and table.")
+    except CourseError as error:  # as of a bracket for a GPU where there is none
         sys.exit(str(error))
+
+
+def run_and_record(name: str, seed: int, on_validation: bool) -> None:
+    """Run a bracket; what it gives is kept where no record of this seed is there yet."""
+    file = RESULTS / f"{name},seed={seed}.json"
+    record = read(file, BRACKETS[name]) if file.exists() else None
+    if record and not on_validation:
+        print(f"A record of this seed is there, and stays: {record['accuracy']:.2%} after "
+              f"{record['seconds']:.0f} s. To replace it, delete {file}")  # fmt: skip
+    result = race(BRACKETS[name], seed, on_validation)
     print(f"{result['accuracy']:.2%} after {result['seconds']:.0f} s")
-    if validation:
+    if on_validation:
         return
-    if file.exists():
-        record = json.loads(file.read_text())
-        print(
-            f"The record of this seed stays: {record['accuracy']:.2%} after {record['seconds']:.0f}"
-            f" s on {record['device']}. To replace it, delete {file}"
-        )
-        return
-    (plain,) = run("plain", epochs=1, seed=seed)  # a measure of the hour, off the clock
-    atomic.make_folder(RESULTS)
-    atomic.write_text(file, json.dumps(result | {"plain_epoch": plain["seconds"]}, indent=1) + "\n")
+    if not record:  # what comes now may fail
+        atomic.make_folder(RESULTS)
+        atomic.write_text(file, json.dumps(result, indent=1) + "\n")
+    plain = median(each["seconds"] for each in run("plain", epochs=3, seed=seed))
+    print(f"in epochs of the plain script, {plain:.1f} s each: {result['seconds'] / plain:.1f}")
+    if not record:
+        atomic.write_text(file, json.dumps(result | {"plain_epoch": plain}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

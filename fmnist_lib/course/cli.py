@@ -243,7 +243,10 @@ def handouts(notebook, audience, form, blank, out) -> None:
     show_default=True, help="instructors have solutions, hidden at first, and notes",
 )  # fmt: skip
 def site(out, audience) -> None:
-    """Make the course as pages with search, which open from a folder."""
+    """Make the course as pages with search, which open from a folder.
+
+    What they are made of stays in build/sphinx, for the next time.
+    """
     from fmnist_lib.course import site
 
     click.echo(f"site   {site.build(out, audience)}")

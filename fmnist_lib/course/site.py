@@ -13,6 +13,7 @@ import pkgutil
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import groupby
@@ -62,7 +63,8 @@ def build(out: str | Path, audience: str = "student") -> Path:
     """Write the site into a folder, and return its first page.
 
     out: counted from the work folder when it is relative. It gets the pages when all of them are
-    right, and keeps what else is in it; what Sphinx works with lies beside it, in a hidden folder.
+    right, and keeps what else is in it. What they are made of stays in the work folder's
+    build/sphinx, so that the next time is shorter.
     audience: "student", or "instructor" for a site with solutions, hidden until they are asked for,
     with notes and slides for teachers.
 
@@ -74,8 +76,9 @@ def build(out: str | Path, audience: str = "student") -> Path:
     out = in_work_folder(out)
     if out.exists() and not (out / LISTED).exists() and any(out.iterdir()):
         raise CourseError(f"{out} holds files that are not of a site. Give another --out.")
-    busy = f"Another process makes the site {out}. Wait, or give another --out."
-    with atomic.alone(out.with_name(f".{out.name}-{audience}"), busy) as work:
+    busy = "Another process makes a site. Wait until it is there."
+    with atomic.alone(in_work_folder("build/sphinx"), busy) as both:
+        work = both / audience
         pages = {name: text.encode() for name, text in _sources(audience)}
         files = {name: (clone() / name).read_bytes() for name in FIGURES}
         _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
@@ -108,18 +111,24 @@ def _write_all(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _put(made: Path, out: Path) -> None:
-    """Copy a site that is right to where it is read; of an old one there, only its files go."""
+    """Copy a site that is right to where it is read; of an old one there, only its files go.
+
+    They go first: some may be for other readers.
+    """
     names = [path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()]
     listed = out / LISTED
     old = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
     atomic.make_folder(out)
     atomic.write_text(out / LISTED, "\n".join(sorted({*names, *old})))
+    for name in set(old) - {*names}:
+        atomic.remove(out / name)
+        for folder in list((out / name).parents)[: name.count("/")]:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
     for name in names:
         atomic.make_folder((out / name).parent)
         with atomic.replacing(out / name) as scratch:
             shutil.copyfile(made / name, scratch)
-    for name in set(old) - {*names}:
-        atomic.remove(out / name)
     atomic.write_text(out / LISTED, "\n".join(sorted(names)))
 
 
@@ -168,6 +177,7 @@ def _run_sphinx(work: Path) -> None:
         )  # fmt: skip
         app.build()
     if app.statuscode:
+        shutil.rmtree(work / "doctrees")  # else a page that wasn't right is not looked at again
         raise CourseError(f"The site is not right. Mend its pages:\n{warnings.getvalue().strip()}")
 
 
@@ -181,14 +191,8 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
     if audience == "student":
         listed["For teachers"].remove(NOTES)
     glossary = (course / "docs" / "glossary.md").read_text(encoding="utf-8")
-    files = [f"{audience}/{path.stem}.{form}" for path in notebooks() for form in ("ipynb", "pdf")]
-    if audience == "student":
-        files.insert(0, "student.zip")
-    else:  # slides have notes for those who speak
-        files += [f"slides/{path.stem}.html" for path in notebooks()]
-    files = [f'- <a href="downloads/{name}">{name.rpartition("/")[2]}</a>' for name in files]
     made = {
-        "see.md": SEE, "downloads.md": DOWNLOADS.format(files="\n".join(files)),
+        "see.md": SEE, "downloads.md": _downloads(audience),
         "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
     } | {
         name: _links(text, "README.md", audience) for name, text in _readme(course).items()
@@ -208,6 +212,21 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
         for part, names in listed.items()
     ]
     yield "index.md", "\n\n".join([made["index.md"], *trees])
+
+
+def _downloads(audience: str) -> str:
+    """The page of what can be downloaded: a row for each notebook."""
+    columns = {"to work with": f"{audience}/{{}}.ipynb", "to print": f"{audience}/{{}}.pdf"}
+    if audience == "instructor":  # slides have notes for those who speak
+        columns["to show"] = "slides/{}.html"
+    rows = [["notebook", *columns], ["---"] * (len(columns) + 1)]
+    for path in notebooks():
+        title = read_notebook(path).cells[0].source.partition("\n")[0].removeprefix("# ")
+        files = [column.format(path.stem) for column in columns.values()]
+        rows.append([title, *(f'<a href="downloads/{file}">{file.partition("/")[2]}</a>'
+                              for file in files)])  # fmt: skip
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return DOWNLOADS[audience].format(table=table)
 
 
 @functools.cache
@@ -298,14 +317,13 @@ def _terms(glossary: str) -> Iterator[tuple[list[str], str, str, str]]:
 def _glossary(text: str) -> str:
     """The glossary in the form in which Sphinx knows its terms."""
     lessons = {path.stem[1]: path.name for path in notebooks()}
-    entries = [
-        (names[0][0].upper(), "\n".join(names) + f"\n  {f'{rest}: ' if rest else ''}{meaning} "
-                              f"([notebook {number}](../notebooks/{lessons[number]}))")
-        for names, rest, number, meaning in _terms(text)
-    ]  # fmt: skip
-    parts = [text.partition("\n- ")[0].rstrip()]
-    for letter, group in groupby(entries, key=itemgetter(0)):
-        title = letter if letter.isalpha() else "0 to 9"
+    parts, entries = [text.partition("\n- ")[0].rstrip()], []
+    for names, rest, number, meaning in _terms(text):
+        letter = names[0][0].upper() if names[0][0].isalpha() else "0 to 9"
+        link = f"([notebook {number}](../notebooks/{lessons[number]}))"
+        said = f"{rest}: {meaning}" if rest else meaning
+        entries.append((letter, "\n".join([*names, f"  {said} {link}"])))
+    for title, group in groupby(entries, key=itemgetter(0)):
         parts += [f"## {title}", "```{glossary}", *(entry for _, entry in group), "```"]
     return "\n\n".join(parts) + "\n"
 
@@ -323,13 +341,27 @@ The page needs no network connection, works on a phone, and can be saved as one 
 
 `fmnist explain` makes such a page of a network of your own.
 """
-DOWNLOADS = """# To download
+DOWNLOADS = {
+    "student": """# To download
 
-{files}
+Notebooks without solutions, to work with in Jupyter, and the same as pages to print. All of them
+are in <a href="downloads/student.zip">student.zip</a>.
 
-Notebooks are to be worked with, PDFs to be printed. What a class needs to install the course is
-made by `fmnist kit`; slides, and versions for teachers, by `fmnist handouts`.
-"""
+{table}
+
+To install what the notebooks need, a class gets a student kit, which its teacher makes with
+`fmnist kit`. Slides, and versions for teachers, are made by `fmnist handouts`.
+""",
+    "instructor": """# To download
+
+Notebooks with solutions and notes, the same as pages to print, and slides to show.
+
+{table}
+
+What a class needs to install the course is made by `fmnist kit`, all other handouts by
+`fmnist handouts`.
+""",
+}
 
 
 # -------------------------------------------------------------------------------------- reference
@@ -441,9 +473,8 @@ def setup(app) -> dict:
         return text.replace('stretchy="false"', 'stretchy="true"')
 
     def block(translator, node):
-        translator.body.append(
-            f'<div class="math" tabindex="0">{convert(node.astext(), display="block")}</div>'
-        )
+        start = '<div class="math" role="group" aria-label="formula" tabindex="0">'
+        translator.body.append(f"{start}{block_of(node)}</div>")
         raise SkipNode
 
     def with_labels_as_shown(app, name, template, context, doctree):

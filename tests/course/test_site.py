@@ -80,6 +80,10 @@ def test_every_page_of_the_course_is_there(built):
 def test_formulas_are_mathml(built):
     text = (built / "notebooks" / "03_train_sgd.html").read_text(encoding="utf-8")
     assert "<math" in text and "MathJax" not in text and "\\frac" not in text
+    text = (built / "notebooks" / "02_build_cnn.html").read_text(encoding="utf-8")
+    matrices = re.findall(r'<div class="math".*?</div>', text, flags=re.S)
+    assert any("<mtable" in each for each in matrices)
+    assert not any('stretchy="false"' in each for each in matrices)  # fences as high as those
 
 
 def test_the_reference_has_every_function_of_the_modules_that_students_read(built):
@@ -155,7 +159,24 @@ def test_the_first_use_of_each_term_leads_to_the_glossary(built):
     assert linked == set(re.findall(r'<dt id="term-([\w-]+)"', text))
 
 
+def test_each_heading_of_the_glossary_is_there_once(built):
+    text = (built / "docs" / "glossary.html").read_text(encoding="utf-8")
+    letters = re.findall(r"<h2>(\w.*?)<", text)
+    assert letters == sorted({*letters}) and letters[:2] == ["0 to 9", "A"]
+
+
 # ------------------------------------------------------------------------------------- the gate
+
+
+def test_a_page_that_is_not_right_stops_each_build(tmp_path):
+    for folder in ("source/_static", "extra"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "source" / "index.md").write_text("# A page\n\n[to a page](gone.md)\n")
+    code = "import sys; from pathlib import Path; from fmnist_lib.course import site; "
+    command = [sys.executable, "-c", f"{code}site._run_sphinx(Path(sys.argv[1]))", str(tmp_path)]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
+        assert "The site is not right" in done.stderr and "gone.md" in done.stderr
 
 
 def test_a_planted_solution_stops_the_site(tmp_path):
@@ -186,7 +207,7 @@ def test_of_an_old_site_only_its_own_files_go(tmp_path):
     (made / "a.html").write_text("new")
     site._put(made, out)
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert found == {"a.html", "mine.txt", site.LISTED}
+    assert found == {"a.html", "mine.txt", site.LISTED} and not (out / "b").exists()
     assert (out / "a.html").read_text() == "new"
 
 
@@ -222,12 +243,17 @@ def test_search(built, page, word, leads_to):
 
 
 @needs_browser
-def test_it_is_read_without_javascript(built, browser):
-    context = browser.new_context(java_script_enabled=False)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_read_without_javascript(built, browser, theme):
+    context = browser.new_context(java_script_enabled=False, color_scheme=theme)
     page = context.new_page()
     page.goto((built / "notebooks" / "02_build_cnn.html").as_uri())
     assert "lays a small table of weights" in page.locator("article").inner_text()
     assert page.locator("article img").count() > 5
+    ground = "e => getComputedStyle(e).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    assert min(page.locator("div.cell_input").first.evaluate(ground)) > 230
+    (ROOT / "tests" / "screenshots").mkdir(exist_ok=True)
+    page.screenshot(path=ROOT / "tests" / "screenshots" / f"site_no_javascript_{theme}.png")
     context.close()
 
 
