@@ -101,7 +101,10 @@ def race(bracket: Bracket, seed: int, on_validation: bool) -> dict:
 
 
 def read(file: Path, bracket: Bracket) -> dict:
-    """A record; CourseError when it can't be read, or is of something else than the bracket."""
+    """A record; CourseError when it can't be read, or is of something else than the bracket.
+
+    What an epoch of the plain script takes is NaN where that failed.
+    """
     try:
         record = json.loads(file.read_text())
         seed = int(file.stem.partition("seed=")[2])
@@ -109,13 +112,13 @@ def read(file: Path, bracket: Bracket) -> dict:
             record["recipe"] == json.loads(json.dumps(asdict(replace(bracket.recipe, seed=seed))))
             and record["network"]["network"] == bracket.network
             and len(record["history"]) == bracket.epochs
-            and 0 < record["accuracy"] <= 1 < min(record["seconds"], record["plain_epoch"])
+            and 0 < record["accuracy"] <= 1 < record["seconds"]
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CourseError(f"{file} is no record of a race: {error!r}. Delete it.") from error
     if not same:
         raise CourseError(f"{file} is of another network or recipe than its bracket. Delete it.")
-    return record
+    return {"plain_epoch": float("nan")} | record
 
 
 def table() -> str:
