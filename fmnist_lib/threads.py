@@ -7,6 +7,7 @@ thread that they wait for, and an epoch takes many times as long (benchmarks/REA
 
 import functools
 import os
+import re
 import sys
 import warnings
 
@@ -23,7 +24,7 @@ def wait_less() -> None:
     the processes that this one starts, too.
     """
     global _torch_was_first
-    if not {"OMP_WAIT_POLICY", *WAIT} & set(os.environ):
+    if not any(os.environ.get(name) for name in ("OMP_WAIT_POLICY", *WAIT)):
         _torch_was_first = "torch" in sys.modules
         os.environ.update(WAIT)
 
@@ -41,7 +42,7 @@ def choose_threads(number: int = 0) -> int:
     import torch
 
     usual = usable_cores()
-    if number == 0 and "OMP_NUM_THREADS" in os.environ:
+    if number == 0 and is_number_given():
         number = usual
     elif number == 0:
         import psutil
@@ -59,6 +60,11 @@ def choose_threads(number: int = 0) -> int:
         )
     torch.set_num_threads(number)
     return number
+
+
+def is_number_given() -> bool:
+    """Whether OMP_NUM_THREADS says how many there are; OpenMP passes over what is no number."""
+    return re.match(r"\s*0*[1-9]", os.environ.get("OMP_NUM_THREADS", "")) is not None
 
 
 @functools.cache

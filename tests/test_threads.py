@@ -61,6 +61,13 @@ def test_a_number_of_threads_is_taken(machine, monkeypatch):
     assert choose_threads() == 2
 
 
+@pytest.mark.parametrize("text", ["abc", "", "0", "-2"])
+def test_what_is_no_number_of_threads_says_nothing(machine, monkeypatch, text):
+    machine([100, 100])
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert choose_threads() == 1
+
+
 @pytest.mark.parametrize("number", [-1, 1025, 10**12])
 def test_a_number_of_threads_that_makes_no_sense(number):
     with pytest.raises(CourseError, match=f"threads={number} is not from 0"):
@@ -95,6 +102,7 @@ print(*(os.environ.get(name) for name in threads.WAIT), threads._torch_was_first
         ("import torch", {}, "4000 1 True"),
         ("", {"GOMP_SPINCOUNT": "7"}, "7 None False"),
         ("", {"OMP_WAIT_POLICY": "PASSIVE"}, "None None False"),
+        ("", {"OMP_WAIT_POLICY": ""}, "4000 1 False"),
         ("import torch", {"KMP_BLOCKTIME": "0"}, "None 0 False"),
     ],
 )

@@ -281,7 +281,7 @@ def check_processor() -> Iterator[Finding]:
     wait = {
         name: os.environ[name] for name in ("OMP_WAIT_POLICY", *threads.WAIT) if name in os.environ
     }
-    if "OMP_NUM_THREADS" in os.environ:
+    if threads.is_number_given():
         yield "ok", "processor", f"{found}, as OMP_NUM_THREADS says", ""
     elif number < cores:
         remedy = "End what is not needed: a video call, say, or kernels of other notebooks."
