@@ -216,15 +216,18 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
 
 def _downloads(audience: str) -> str:
     """The page of what can be downloaded: a row for each notebook."""
-    columns = {"to work with": f"{audience}/{{}}.ipynb", "to print": f"{audience}/{{}}.pdf"}
+    kinds = {
+        "to work with": ("notebook", f"{audience}/{{}}.ipynb"),
+        "to print": ("PDF", f"{audience}/{{}}.pdf"),
+    }
     if audience == "instructor":  # slides have notes for those who speak
-        columns["to show"] = "slides/{}.html"
-    rows = [["notebook", *columns], ["---"] * (len(columns) + 1)]
+        kinds["to show"] = ("slides", "slides/{}.html")
+    rows = [["notebook", *kinds], ["---"] * (len(kinds) + 1)]
     for path in notebooks():
         title = read_notebook(path).cells[0].source.partition("\n")[0].removeprefix("# ")
-        files = [column.format(path.stem) for column in columns.values()]
-        rows.append([title, *(f'<a href="downloads/{file}">{file.partition("/")[2]}</a>'
-                              for file in files)])  # fmt: skip
+        links = [f'<a href="downloads/{file.format(path.stem)}">{kind} {path.stem[1]}</a>'
+                 for kind, file in kinds.values()]  # fmt: skip
+        rows.append([title, *links])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return DOWNLOADS[audience].format(table=table)
 
