@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import click
 import pandas as pd
@@ -123,7 +123,7 @@ def read(file: Path, bracket: Bracket) -> dict:
 
 def table() -> str:
     """A row for each bracket: mean and spread over its seeds, and the longest of their times."""
-    rows, devices = [], set()
+    rows, devices, curves = [], set(), {}
     for name, bracket in BRACKETS.items():
         command = f"python benchmarks/race.py {name} --seed 0"
         found = [read(file, bracket) for file in sorted(RESULTS.glob(f"{name},*.json"))]
@@ -133,6 +133,7 @@ def table() -> str:
             continue
         runs = pd.DataFrame(found)
         accuracy, devices = runs["accuracy"], devices | {*runs["device"]}
+        curves[name] = curve(runs["history"])
         spread = f" ± {accuracy.std():.2%}" if len(runs) > 1 else ""
         plain = (runs["seconds"] / runs["plain_epoch"]).max()
         limit = 60 * bracket.minutes / PLAIN_EPOCH
@@ -150,7 +151,18 @@ def table() -> str:
             }
         )
     text = pd.DataFrame(rows).set_index("bracket").fillna("").to_string()
-    return "\n".join(["```text", text, "", "; ".join(sorted(devices)), "```"])
+    by_share = pd.DataFrame(curves).T.to_string() if curves else ""
+    title = "training accuracy in an epoch, after a share of all epochs; mean over the seeds"
+    return "\n".join(["```text", text, "", title, by_share, "", "; ".join(sorted(devices)), "```"])
+
+
+def curve(histories: pd.Series) -> dict[str, str]:
+    """How far the training accuracy has come, after each tenth of the epochs."""
+    found = {}
+    for tenths in range(1, 11):
+        at = [history[round(tenths * len(history) / 10) - 1] for history in histories]
+        found[f"{tenths / 10:.0%}"] = f"{mean(each['train_accuracy'] for each in at):.1%}"
+    return found
 
 
 @click.command()
