@@ -25,10 +25,8 @@ import nbformat
 
 from fmnist_lib.course import explain, handouts
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
-from fmnist_lib.course.handouts import instructor_version
 from fmnist_lib.course.kit import OPEN, secrets_of_course
 from fmnist_lib.course.solutions import BEGIN, shows, texts_of
-from fmnist_lib.course.student import student_version
 from fmnist_lib.errors import CourseError
 from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import PACKAGE, in_work_folder
@@ -79,11 +77,11 @@ def build(out: str | Path, audience: str = "student") -> Path:
     busy = "Another process makes a site. Wait until it is there."
     with atomic.alone(in_work_folder("build/sphinx"), busy) as both:
         work = both / audience
-        pages = {name: text.encode() for name, text in _sources(audience)}
-        files = {name: (clone() / name).read_bytes() for name in FIGURES}
-        _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
         forms = ("ipynb", "pdf") if audience == "student" else ("ipynb", "pdf", "slides")
         made = handouts.build(work / "handouts", formats=forms, audiences=(audience,)).parent
+        pages = {name: text.encode() for name, text in _sources(audience, made / audience)}
+        files = {name: (clone() / name).read_bytes() for name in FIGURES}
+        _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
         downloads = {
             f"downloads/{path.relative_to(made).as_posix()}": path.read_bytes()
             for path in sorted(made.rglob("*.*"))
@@ -184,8 +182,8 @@ def _run_sphinx(work: Path) -> None:
 # ------------------------------------------------------------------------------ what it is made of
 
 
-def _sources(audience: str) -> Iterator[tuple[str, str]]:
-    """Name and text of every page that Sphinx reads."""
+def _sources(audience: str, made_for_them: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of every page that Sphinx reads; made_for_them: a folder of handouts."""
     course = clone()
     listed = {part: list(_listed(course, names)) for part, names in PARTS.items()}
     if audience == "student":
@@ -202,7 +200,7 @@ def _sources(audience: str) -> Iterator[tuple[str, str]]:
         if name in made:
             yield name, made[name]
         elif path.suffix == ".ipynb":
-            yield name, _lesson(path, audience, list(_terms(glossary)))
+            yield name, _lesson(made_for_them / path.name, audience, list(_terms(glossary)))
         else:
             yield name, _links(path.read_text(encoding="utf-8"), name, audience)
     trees = [
@@ -279,12 +277,8 @@ def _links(text: str, name: str, audience: str = "student") -> str:
 
 
 def _lesson(path: Path, audience: str, terms: list[tuple]) -> str:
-    """A notebook as the site shows it: terms lead to the glossary, badges are plain links."""
+    """A handout as the site shows it: terms lead to the glossary, badges are plain links."""
     notebook = read_notebook(path)
-    if audience == "student":
-        notebook = student_version(notebook, name=path.name)
-    else:
-        notebook = instructor_version(notebook, int(path.stem[:2]))
     start = notebook.cells[0]
     start.source += NOTE.format(file=f"../downloads/{audience}/{path.name}")
     here = {name.casefold() for names, _, number, _ in terms if number == path.stem[1]
