@@ -75,19 +75,21 @@ def execute_with_times(notebook: nbformat.NotebookNode, folder: Path) -> None:
         mark = "!" if seconds > CELL_SECONDS and "train" not in cell.source else " "
         print(f"{seconds:8.1f} s{mark} cell {cell_index:3}  {first_line}", flush=True)
 
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=None,
-        kernel_name=KERNEL,
-        extra_arguments=QUIET,
-        record_timing=False,
-        store_widget_state=False,
-        coalesce_streams=True,
-        on_cell_execute=begin,
-        on_cell_executed=end,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    with_kernel(client.execute)
+    def run():
+        nbclient.NotebookClient(
+            notebook,
+            timeout=None,
+            kernel_name=KERNEL,
+            extra_arguments=QUIET,
+            record_timing=False,
+            store_widget_state=False,
+            coalesce_streams=True,
+            on_cell_execute=begin,
+            on_cell_executed=end,
+            resources={"metadata": {"path": str(folder)}},
+        ).execute()
+
+    with_kernel(run)
 
 
 def remove_widgets(notebook: nbformat.NotebookNode) -> None:
