@@ -279,7 +279,9 @@ def check_processor() -> Iterator[Finding]:
     number, cores = threads.choose_threads(), threads.usable_cores()
     found = f"{number} of {cores} cores would be computed with"
     wait = {
-        name: os.environ[name] for name in ("OMP_WAIT_POLICY", *threads.WAIT) if name in os.environ
+        name: value
+        for name in ("OMP_WAIT_POLICY", *threads.WAIT)
+        if (value := os.environ.get(name))
     }
     if threads.is_number_given():
         yield "ok", "processor", f"{found}, as OMP_NUM_THREADS says", ""
