@@ -7,6 +7,7 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -138,6 +139,12 @@ def without_rights(read, *arguments):
         return type(error).__name__, str(error)
     except BaseException as error:
         return "wrong", f"{type(error).__name__}: {error}"
+
+
+def without_waiting(function, *arguments):
+    """The same function, which may not sleep."""
+    with mock.patch("time.sleep", side_effect=AssertionError("it waits")):
+        return function(*arguments)
 
 
 def load(root, source="auto"):

@@ -39,8 +39,6 @@ def machine(tmp_path, data_folder, monkeypatch):
     monkeypatch.setenv("FMNIST_DATA", str(data_folder))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     monkeypatch.setattr(printing, "find_browser", lambda: None)
-    monkeypatch.setattr(printing, "TIMEOUT", 0.5)
-    monkeypatch.setattr(doctor, "IMPORT_TIMEOUT", 5)
     return SimpleNamespace(patch=monkeypatch, folder=tmp_path, packages=packages, data=data_folder)
 
 
@@ -402,6 +400,7 @@ def a_browser_that_is_a_stub(machine):
 
 @broken("note", "browser for PDF", "printed no PDF: it did not end", "typst instead")
 def a_browser_that_hangs(machine):
+    machine.patch.setattr(printing, "TIMEOUT", 1)
     browser(machine, "sleep 60")
 
 

@@ -22,12 +22,27 @@ TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The seconds that a download would have waited between its tries; a server gets one second."""
+    """The seconds that a download would have waited between its tries."""
     waited = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
     monkeypatch.setattr(download, "time", clock)
-    monkeypatch.setattr(download, "TIMEOUT", 1)
     return waited
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A silent server is given up after a second. On a busy machine a good one may take as long:
+    only tests whose server is to be given up ask for this."""
+    monkeypatch.setattr(download, "TIMEOUT", 1)
+
+
+@contextmanager
+def within(seconds):
+    """Fails where the block takes longer: far more than it needs, and far less than without the
+    limit that is tried."""
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < seconds
 
 
 @pytest.fixture
@@ -148,15 +163,21 @@ def test_what_has_passed_is_forgotten(serve, pauses, new, fault):
 
 @pytest.mark.parametrize(
     ("fault", "message"),
-    [("404", "HTTP status 404"), ("403", "HTTP status 403"), ("hangs", "timed out after 0 bytes"),
-     ("stalls", r"timed out after [\d,]+ bytes"), ("MNIST", "the server has MNIST")],
-)  # fmt: skip
+    [("404", "HTTP status 404"), ("403", "HTTP status 403"), ("MNIST", "the server has MNIST")],
+)
 def test_what_will_not_pass_is_given_up(serve, pauses, new, monkeypatch, fault, message):
     digits = dict.fromkeys(download.FILES, hashlib.md5(DIGITS).hexdigest())
     monkeypatch.setattr(download, "MNIST_FILES", digits)
     serve.fault = fault
     refused(new, message)
     assert pauses == [] and len(serve.requests) == 1
+
+
+@pytest.mark.parametrize("fault", ["hangs", "stalls"])
+def test_who_falls_silent_is_given_up(serve, pauses, impatient, new, fault):
+    serve.fault = fault
+    refused(new, r"timed out after [\d,]+ bytes")
+    assert pauses == []
 
 
 def test_no_network_is_given_up_at_once(no_network, pauses, new):
@@ -188,12 +209,15 @@ def test_a_mirror_that_is_none(data_folder, no_network, pauses, new, monkeypatch
 
 
 @contextmanager
-def listener(act=None):
-    """The address of a server that accepts connections and then does `act` with each."""
+def listener(act=None, held=None):
+    """The address of a server that accepts connections and then does `act` with each.
+
+    `held` is a list that gets them.
+    """
+    held = [] if held is None else held  # else they are closed
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
-            held = []  # else they are closed
             while True:
                 try:
                     held.append(server.accept()[0])
@@ -233,16 +257,14 @@ TRICKLES = {
 
 
 @pytest.mark.parametrize("name", TRICKLES)
-def test_a_server_that_is_too_slow(no_network, pauses, new, monkeypatch, name):
-    monkeypatch.setattr(download, "TIMEOUT", 0.4)
-    with listener(TRICKLES[name]) as address:
+def test_a_server_that_is_too_slow(no_network, pauses, impatient, new, monkeypatch, name):
+    with listener(TRICKLES[name]) as address, within(10):
         monkeypatch.setenv("FMNIST_MIRROR", address)
-        begin = time.monotonic()
-        refused(new, r"timed out after [\d,]+ bytes; .*Connection refused")
-    assert time.monotonic() - begin < 2 and pauses == []  # two times TIMEOUT, for "half of it"
+        refused(new, r"timed out after [\d,]+ bytes; ")  # whatever the next one said
+    assert pauses == []
 
 
-def test_a_black_hole(no_network, pauses, new, monkeypatch):
+def test_a_black_hole(no_network, pauses, impatient, new, monkeypatch):
     """Packets that are dropped: a connection is neither accepted nor refused."""
     with socket.socket() as hole, socket.socket() as first:
         hole.bind(("127.0.0.1", 0))
@@ -253,41 +275,38 @@ def test_a_black_hole(no_network, pauses, new, monkeypatch):
             while True:
                 socket.create_connection(hole.getsockname(), timeout=0.2)
         monkeypatch.setenv("FMNIST_MIRROR", f"http://127.0.0.1:{hole.getsockname()[1]}")
-        begin = time.monotonic()
-        refused(new, "timed out")
-        assert time.monotonic() - begin < 2.5
+        monkeypatch.setattr(download, "CONNECT", 30)
+        with within(20):
+            refused(new, "timed out")
 
 
-def connect_to(monkeypatch, addresses):
-    """Let a server have so many addresses; returns the time-outs that each of them got."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n}", 80)) for n in addresses]
-    given = []
+def test_all_addresses_of_a_server_share_its_time(no_network, pauses, impatient, new, monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"10.0.0.{n}", 80)) for n in range(8)]
+    given, at_the_last, ended = [], threading.Event(), threading.Event()
 
     class Silent(socket.socket):
         def connect(self, address):
             given.append(self.gettimeout())
-            time.sleep(min(given[-1], 5))
+            if len(given) == len(found):
+                at_the_last.set()
+                ended.wait(60)
             raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     monkeypatch.setattr(socket, "socket", Silent)
-    return given
+    with within(30):  # the last address alone would take 60
+        refused(new, "timed out after 0 bytes")
+    # A dead first address leaves time for the next, as CONNECT is less than TIMEOUT.
+    assert at_the_last.wait(60) and given == [download.CONNECT] * len(found)
+    ended.set()
 
 
-def test_all_addresses_of_a_server_share_its_time(no_network, pauses, new, monkeypatch):
-    monkeypatch.setattr(download, "CONNECT", 0.4)
-    given = connect_to(monkeypatch, range(8))
-    begin = time.monotonic()
-    refused(new, "timed out after 0 bytes")
-    assert time.monotonic() - begin < 1.5
-    assert given[:2] == [0.4, 0.4]  # a dead first address leaves time for the next
-
-
-def test_a_search_for_a_name_that_finds_no_end(no_network, pauses, new, monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
-    begin = time.monotonic()
-    refused(new, "timed out after 0 bytes")
-    assert time.monotonic() - begin < 1.5
+def test_a_search_for_a_name_that_finds_no_end(no_network, pauses, impatient, new, monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(60))
+    with within(30):
+        refused(new, "timed out after 0 bytes")
+    ended.set()
 
 
 def test_the_whole_download_has_a_limit(serve, pauses, new, monkeypatch):
@@ -301,15 +320,16 @@ def test_the_whole_download_has_a_limit(serve, pauses, new, monkeypatch):
 
 
 def test_published_time_outs():
-    assert download.CONNECT < download.TIMEOUT <= 20 and download.LIMIT <= 1800
+    assert 2 * download.CONNECT < download.TIMEOUT <= 20 and download.LIMIT <= 1800
 
 
 def test_a_server_that_failed_is_not_waited_for_again(serve, pauses, new, monkeypatch):
-    with listener() as silent:
+    monkeypatch.setattr(download, "TIMEOUT", 3)  # enough for the one that answers
+    asked = []
+    with listener(held=asked) as silent:
         monkeypatch.setenv("FMNIST_MIRROR", silent)
-        begin = time.monotonic()
         download.ensure(new)
-    assert time.monotonic() - begin < 3.5 and len(serve.requests) == 4
+    assert len(asked) == 1 and len(serve.requests) == 4
 
 
 def test_an_endless_answer(no_network, pauses, new, monkeypatch):
