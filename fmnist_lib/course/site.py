@@ -32,7 +32,7 @@ from fmnist_lib.storage import atomic
 from fmnist_lib.storage.paths import PACKAGE, in_work_folder
 
 PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")
-STYLE = Path(__file__).with_name("site.css")
+STATIC = [Path(__file__).with_name(name) for name in ("site.css", "site.js")]
 # What stands in the navigation, by part. A name is a page of the clone, or one that is made here.
 PARTS = {
     "Notebooks": ["notebooks/[0-9]*.ipynb"],
@@ -81,7 +81,8 @@ def build(out: str | Path, audience: str = "student") -> Path:
         made = handouts.build(work / "handouts", formats=forms, audiences=(audience,)).parent
         pages = {name: text.encode() for name, text in _sources(audience, made / audience)}
         files = {name: (clone() / name).read_bytes() for name in FIGURES}
-        _write_all(work / "source", pages | files | {f"_static/{STYLE.name}": STYLE.read_bytes()})
+        static = {f"_static/{path.name}": path.read_bytes() for path in STATIC}
+        _write_all(work / "source", pages | files | static)
         downloads = {
             f"downloads/{path.relative_to(made).as_posix()}": path.read_bytes()
             for path in sorted(made.rglob("*.*"))
@@ -158,7 +159,8 @@ def _run_sphinx(work: Path) -> None:
         },
         "html_math_renderer": "mathml",
         "html_static_path": [str(work / "source" / "_static")],
-        "html_css_files": [STYLE.name],
+        "html_css_files": ["site.css"],
+        "html_js_files": ["site.js"],
         "html_extra_path": [str(work / "extra")],
         "html_copy_source": False,
         "html_use_index": False,  # the glossary is one

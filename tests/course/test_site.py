@@ -232,6 +232,8 @@ def test_links():
     [("stride", "02_build_cnn"), ("label smoothing", "07_train_better"), ("Shirt", "04_confusion")],
 )
 def test_search(built, page, word, leads_to):
+    from playwright.sync_api import expect
+
     page.goto((built / "search.html").as_uri() + f"?q={word}")
     results = page.locator("#search-results li a")
     results.first.wait_for(timeout=20_000)
@@ -240,6 +242,13 @@ def test_search(built, page, word, leads_to):
     )
     found = results.evaluate_all("all => all.map(each => each.href)")
     assert any(leads_to in each for each in found[:5]), found
+    results.and_(page.locator(f'[href*="{leads_to}"]')).first.click()
+    first = page.locator("article .highlighted:visible").first
+    expect(first).to_have_text(word.partition(" ")[0], ignore_case=True)
+    expect(first).to_be_in_viewport()  # a word that was searched for is marked where it stands
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        assert findings(page) == []
 
 
 @needs_browser
