@@ -55,8 +55,8 @@ QUICK = {
     "02_build_cnn": {},
     "03_train_sgd": {
         "epochs": 1,
-        "train_images": 3000,
-        "subset_images": 150,
+        "train_images": 1000,
+        "subset_images": 75,
         "run_folder": str(COPIES / "run"),
     },
     "04_confusion_matrix": {
