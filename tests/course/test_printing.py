@@ -40,9 +40,10 @@ BAD = {
 
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
-    """Makes a browser of a shell script, which the course then finds."""
+    """Makes a browser of a shell script, which the course then finds, and gives it a time."""
 
-    def make(script: str, head: str = "#!/bin/sh\n") -> Path:
+    def make(script: str, head: str = "#!/bin/sh\n", seconds: float = 60) -> Path:
+        monkeypatch.setattr(printing, "TIMEOUT", seconds)
         path = tmp_path / "browser"
         path.write_text(f"{head}{script}\n")
         path.chmod(0o755)
@@ -60,11 +61,9 @@ def page(tmp_path):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_browser_that_prints_nothing(stub, page, monkeypatch, name):
+def test_a_browser_that_prints_nothing(stub, page, name):
     script, message = BAD[name]
-    if "hangs" in name:
-        monkeypatch.setattr(printing, "TIMEOUT", 1)
-    browser = stub(script)
+    browser = stub(script, seconds=1 if "hangs" in name else 60)
     with pytest.raises(CourseError) as raised:
         printing.print_page(str(browser), page, page.with_suffix(".pdf"))
     assert str(raised.value).startswith(f"{browser} printed no PDF") and message in str(
@@ -91,9 +90,8 @@ def test_a_browser_that_prints_and_never_ends(stub, page):
     assert page.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_nothing_goes_on_running(stub, page, tmp_path, monkeypatch):
-    monkeypatch.setattr(printing, "TIMEOUT", 3)
-    browser = stub(f"sleep 60 & echo $! > {tmp_path}/child; sleep 60")
+def test_nothing_goes_on_running(stub, page, tmp_path):
+    browser = stub(f"sleep 60 & echo $! > {tmp_path}/child; sleep 60", seconds=3)
     with pytest.raises(CourseError):
         printing.print_page(str(browser), page, page.with_suffix(".pdf"))
     child = int((tmp_path / "child").read_text())
@@ -150,7 +148,8 @@ def typeset(monkeypatch):
 @pytest.mark.parametrize("name", ["asks to install one", "hangs", "prints half"])
 def test_typst_takes_over_and_the_message_says_why(stub, typeset, tmp_path, capsys, name):
     script, message = BAD[name]
-    browser = stub(f"echo >> {tmp_path}/asked\n{script}")
+    seconds = 1 if name == "hangs" else 60
+    browser = stub(f"echo >> {tmp_path}/asked\n{script}", seconds=seconds)
     assert build(tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert f"{browser} printed no PDF" in said and message in said
