@@ -136,6 +136,7 @@ class Handout:
     audience: str  # slides are shown to students, so they have no solutions
     form: str
     blank: bool
+    noted: bool = False  # slides with notes for those who speak
     beside: tuple[str, ...] = ()  # the pages of this build that its links may lead to
 
     @property
@@ -153,7 +154,7 @@ class Handout:
             code = [Path(module.__file__) for module in (student, printing, slides)]
             code += [Path(__file__), slides.STYLE]
         browser = printer.browser if self.form == "pdf" else None
-        digest = hashlib.sha256(str((self.blank, browser, self.beside)).encode())
+        digest = hashlib.sha256(str((self.blank, self.noted, browser, self.beside)).encode())
         for part in (self.path, self.path.with_name("README.md"), STYLE, *code):
             digest.update(part.read_bytes())
         return digest.hexdigest()
@@ -173,13 +174,16 @@ def build(
     audiences: tuple[str, ...] = AUDIENCES,
     formats: tuple[str, ...] = FORMATS,
     blank: bool = False,
+    network: bool = False,
 ) -> Path:
     """Make the handouts that are asked for, and a page that links all of them; returns its path.
 
     out: counted from the work folder when it is relative. only: part of a notebook's name. blank:
-    students' versions without outputs. What has not changed since the last time is kept. Page and
-    archive hold what was asked for and nothing else that lies there. Raises CourseError, before
-    anything is written, when a notebook would show students a solution.
+    students' versions without outputs. network: the page of the network, which belongs to the HTML,
+    without it too. Slides have notes for teachers unless all is for students. What has not changed
+    since the last time is kept. Page and archive hold what was asked for and nothing else that lies
+    there. Raises CourseError, before anything is written, when a notebook would show students a
+    solution.
     """
     out = in_work_folder(out)
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
@@ -192,10 +196,11 @@ def build(
             hides = blank and audience == "student"
             wanted += [Handout(path, audience, form, hides) for form in formats if form != "slides"]
         if "slides" in formats:
-            wanted.append(Handout(path, "student", "slides", blank=False))
+            noted = "instructor" in audiences
+            wanted.append(Handout(path, "student", "slides", blank=False, noted=noted))
     pages = dict.fromkeys(page for path in sources for page in linked_pages(path, read[path]))
     wanted += _of_pages(pages, wanted)
-    if not only and "html" in formats:
+    if network or not only and "html" in formats:
         wanted += [Handout(NETWORK, each, "html", blank=False) for each in audiences]
     wanted = [replace(one, beside=_beside(one, wanted)) for one in wanted]
     of_students = dict.fromkeys(
@@ -282,7 +287,7 @@ def _make(
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch, "page.html")
         if handout.form == "slides":
-            slides.make(version, teachers_notes(number), page)
+            slides.make(version, teachers_notes(number) if handout.noted else {}, page)
         else:
             content = _paper(version, handout.audience == "student", handout.beside)
             _pandoc(content, page, handout.path.stem)

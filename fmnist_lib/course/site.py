@@ -23,7 +23,7 @@ from types import ModuleType
 
 import nbformat
 
-from fmnist_lib.course import explain, handouts
+from fmnist_lib.course import handouts
 from fmnist_lib.course.execute import clone, notebooks, read_notebook
 from fmnist_lib.course.kit import OPEN, secrets_of_course
 from fmnist_lib.course.solutions import BEGIN, shows, texts_of
@@ -33,11 +33,12 @@ from fmnist_lib.storage.paths import PACKAGE, in_work_folder
 
 PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")
 STATIC = [Path(__file__).with_name(name) for name in ("site.css", "site.js")]
+GLOSSARY = "docs/glossary.md"
 # What stands in the navigation, by part. A name is a page of the clone, or one that is made here.
 PARTS = {
     "Notebooks": ["notebooks/[0-9]*.ipynb"],
     "Beside them": [
-        "see.md", "docs/glossary.md", "notebooks/numpy_to_torch.md", "data/README.md",
+        "see.md", GLOSSARY, "notebooks/numpy_to_torch.md", "data/README.md",
         "docs/accessibility.md",
     ],
     "For teachers": [
@@ -77,8 +78,12 @@ def build(out: str | Path, audience: str = "student") -> Path:
     busy = "Another process makes a site. Wait until it is there."
     with atomic.alone(in_work_folder("build/sphinx"), busy) as both:
         work = both / audience
-        forms = ("ipynb", "pdf") if audience == "student" else ("ipynb", "pdf", "slides")
-        made = handouts.build(work / "handouts", formats=forms, audiences=(audience,)).parent
+        made = handouts.build(
+            work / "handouts",
+            audiences=(audience,),
+            formats=("ipynb", "pdf", "slides"),
+            network=True,
+        ).parent
         pages = {name: text.encode() for name, text in _sources(audience, made / audience)}
         files = {name: (clone() / name).read_bytes() for name in FIGURES}
         static = {f"_static/{path.name}": path.read_bytes() for path in STATIC}
@@ -88,7 +93,10 @@ def build(out: str | Path, audience: str = "student") -> Path:
             for path in sorted(made.rglob("*.*"))
             if path.name not in (handouts.BUILT, handouts.INDEX)
         }
-        _write_all(work / "extra", downloads | {"explain.html": explain.of_shipped().encode()})
+        downloads["explain.html"] = downloads.pop(
+            f"downloads/{audience}/{handouts.NETWORK.stem}.html"
+        )
+        _write_all(work / "extra", downloads)
         _run_sphinx(work)
         if audience == "student":
             require_no_solution(work / "html")
@@ -190,10 +198,10 @@ def _sources(audience: str, made_for_them: Path) -> Iterator[tuple[str, str]]:
     listed = {part: list(_listed(course, names)) for part, names in PARTS.items()}
     if audience == "student":
         listed["For teachers"].remove(NOTES)
-    glossary = (course / "docs" / "glossary.md").read_text(encoding="utf-8")
+    glossary = (course / GLOSSARY).read_text(encoding="utf-8")
     made = {
         "see.md": SEE, "downloads.md": _downloads(audience),
-        "reference.md": _reference(), "docs/glossary.md": _glossary(glossary),
+        "reference.md": _reference(), GLOSSARY: _glossary(glossary),
     } | {
         name: _links(text, "README.md", audience) for name, text in _readme(course).items()
     }  # fmt: skip
@@ -219,9 +227,8 @@ def _downloads(audience: str) -> str:
     kinds = {
         "to work with": ("notebook", f"{audience}/{{}}.ipynb"),
         "to print": ("PDF", f"{audience}/{{}}.pdf"),
+        "to show": ("slides", "slides/{}.html"),
     }
-    if audience == "instructor":  # slides have notes for those who speak
-        kinds["to show"] = ("slides", "slides/{}.html")
     rows = [["notebook", *kinds], ["---"] * (len(kinds) + 1)]
     for path in notebooks():
         title = read_notebook(path).cells[0].source.partition("\n")[0].removeprefix("# ")
@@ -343,17 +350,18 @@ The page needs no network connection, works on a phone, and can be saved as one 
 DOWNLOADS = {
     "student": """# To download
 
-Notebooks without solutions, to work with in Jupyter, and the same as pages to print. All of them
-are in <a href="downloads/student.zip">student.zip</a>.
+Notebooks without solutions, to work with in Jupyter, the same as pages to print, and slides. All
+but the slides are in <a href="downloads/student.zip">student.zip</a>.
 
 {table}
 
 To install what the notebooks need, a class gets a student kit, which its teacher makes with
-`fmnist kit`. Slides, and versions for teachers, are made by `fmnist handouts`.
+`fmnist kit`. Versions for teachers, with solutions and notes, are made by `fmnist handouts`.
 """,
     "instructor": """# To download
 
-Notebooks with solutions and notes, the same as pages to print, and slides to show.
+Notebooks with solutions and notes, the same as pages to print, and slides with notes for those who
+speak.
 
 {table}
 
@@ -455,11 +463,11 @@ def require_no_solution(site: Path) -> None:
             raise CourseError(f"{path.name} would show a line of a solution: {found[0]!r}.")
 
 
-# ----------------------------------------------------------------------------------- formulas
+# -------------------------------------------------------------------------- extension of Sphinx
 
 
 def setup(app) -> dict:
-    """As an extension of Sphinx: formulas are MathML, which browsers show without any script."""
+    """Formulas are MathML, which browsers show without any script; the search finds all terms."""
     from docutils.nodes import SkipNode
     from latex2mathml.converter import convert
 
@@ -481,6 +489,11 @@ def setup(app) -> dict:
         if "body" in context:
             context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
 
+    def always_read(app, env, added, changed, removed):
+        # The search forgets the terms of a page that has not changed (sphinx-doc/sphinx #12599).
+        return {GLOSSARY.removesuffix(".md")} & env.found_docs
+
+    app.connect("env-get-outdated", always_read)
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     app.connect("html-page-context", with_labels_as_shown)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

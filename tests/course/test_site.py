@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from conftest import ROOT, findings, findings_of, open_browser
 
-from fmnist_lib.course import cli, execute, printing, site
+from fmnist_lib.course import cli, execute, handouts, printing, site
 from fmnist_lib.errors import CourseError
 
 needs_browser = pytest.mark.skipif(
@@ -70,6 +70,11 @@ def test_every_page_of_the_course_is_there(built):
         "developers.html",
     }  # fmt: skip
     assert (built / "downloads" / "student.zip").exists()
+    for path in execute.notebooks():  # slides are for all, what they hold for teachers is not
+        text = (built / "downloads" / "slides" / f"{path.stem}.html").read_text(encoding="utf-8")
+        shown = " ".join(html.unescape(re.sub("<[^>]+>", "", text)).split())
+        notes = handouts.teachers_notes(int(path.stem[:2])).values()
+        assert not [note for note in notes if " ".join(note.split())[:40] in shown]
     for path in pages(built):
         text = path.read_text(encoding="utf-8")
         for link in re.findall(r'(?:href|src)="([^"#]+)[^"]*"', text):
@@ -168,15 +173,37 @@ def test_each_heading_of_the_glossary_is_there_once(built):
 # ------------------------------------------------------------------------------------- the gate
 
 
-def test_a_page_that_is_not_right_stops_each_build(tmp_path):
-    for folder in ("source/_static", "extra"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "source" / "index.md").write_text("# A page\n\n[to a page](gone.md)\n")
-    code = "import sys; from pathlib import Path; from fmnist_lib.course import site; "
-    command = [sys.executable, "-c", f"{code}site._run_sphinx(Path(sys.argv[1]))", str(tmp_path)]
+@pytest.fixture
+def run_sphinx(tmp_path):
+    """Makes a site of these pages, in a process of its own, and returns what went wrong."""
+
+    def run(**pages):
+        for folder in ("source/_static", "extra"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        files = {f"{name.replace('_', '/')}.md": text.encode() for name, text in pages.items()}
+        site._write_all(tmp_path / "source", files)
+        code = "import sys; from pathlib import Path; from fmnist_lib.course import site; "
+        code += "site._run_sphinx(Path(sys.argv[1]))"
+        done = subprocess.run([sys.executable, "-c", code, tmp_path], stderr=subprocess.PIPE)
+        return done.stderr.decode()
+
+    return run
+
+
+def test_a_page_that_is_not_right_stops_each_build(run_sphinx):
     for _ in range(2):
-        done = subprocess.run(command, capture_output=True, encoding="utf-8")
-        assert "The site is not right" in done.stderr and "gone.md" in done.stderr
+        wrong = run_sphinx(index="# A page\n\n[to a page](gone.md)\n")
+        assert "The site is not right" in wrong and "gone.md" in wrong
+
+
+def test_the_search_finds_the_terms_after_another_build(run_sphinx, tmp_path):
+    terms = "# Terms\n\n```{glossary}\nstride\n  how far a window moves\n```\n"
+    index = "# All\n\n```{toctree}\ndocs/glossary\npage\n```\n"
+    for text in ("first", "second"):
+        page = f"# A page\n\n{text}\n"
+        assert run_sphinx(index=index, docs_glossary=terms, page=page) == ""
+        found = (tmp_path / "html" / "searchindex.js").read_text()
+        assert re.search(r'"indexentries":\{"stride":\[\[\d+,"term-stride"', found)
 
 
 def test_a_planted_solution_stops_the_site(tmp_path):
