@@ -399,14 +399,18 @@ def _write_zip(out: Path, wanted: list[Handout]) -> None:
 
 def _write_teachers_index(out: Path, wanted: list[Handout]) -> Path:
     """A page that links all of a build; returns its path."""
-    note = "This page is for teachers: it links solutions, and slides with notes."
+    of_teachers = {"solutions": any(one.audience == "instructor" for one in wanted),
+                   "slides with notes": any(one.noted for one in wanted)}  # fmt: skip
+    linked = " and ".join(what for what, there in of_teachers.items() if there)
+    notes = [f"This page is for teachers: it links {linked}."] if linked else []
     if any(one.audience == "student" and one.form != "slides" for one in wanted):
-        note += (
-            f" Students get [{ARCHIVE}]({ARCHIVE}), or the folder `student`, which has "
+        notes.append(
+            f"Students get [{ARCHIVE}]({ARCHIVE}), or the folder `student`, which has "
             f"[a page of its own](student/{INDEX})."
         )
     title = "Convolutional networks on Fashion-MNIST: handouts"
-    return _write_index(out / INDEX, title, wanted, "[{folder}, {form}]({folder}/{file})", note)
+    link = "[{folder}, {form}]({folder}/{file})"
+    return _write_index(out / INDEX, title, wanted, link, " ".join(notes))
 
 
 def _write_index(index: Path, title: str, wanted: list[Handout], link: str, note: str = "") -> Path:

@@ -1,6 +1,7 @@
 """Handouts: built from a real notebook, gated against leaks, opened in a real browser."""
 
 import base64
+import html
 import re
 import shutil
 import zipfile
@@ -523,3 +524,14 @@ def test_no_task_is_split_and_no_heading_alone(built, audience):
         (page,) = [page for page in pages if f" {heading} " in f" {page} "][-1:]
         assert len(page.rpartition(heading)[2].split()) > 8, heading  # more than "3 / 18"
     assert len(pages[-1].split()) > 30
+
+
+@pytest.mark.parametrize("audiences", [("student",), handouts.AUDIENCES])
+def test_slides_have_notes_unless_all_is_for_students(tmp_path, audiences):
+    index = handouts.build(tmp_path, "02", audiences, formats=("slides",))
+    note = " ".join(handouts.teachers_notes(2)["Ask"].split())[:30]
+    slides = (tmp_path / "slides" / "02_build_cnn.html").read_text(encoding="utf-8")
+    of_teachers = audiences == handouts.AUDIENCES
+    assert (note in " ".join(html.unescape(slides).split())) is of_teachers
+    text = index.read_text(encoding="utf-8")
+    assert ("This page is for teachers: it links slides with notes." in text) is of_teachers
