@@ -82,9 +82,14 @@ def page(browser):
 def run_all(page, address):
     page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-    indicator = ".jp-Notebook-ExecutionIndicator"  # "idle", before the kernel connects and after it
-    page.wait_for_selector(f"{indicator}:not([data-status='idle'])", timeout=60_000)
-    page.wait_for_selector(f"{indicator}[data-status='idle']", timeout=120_000)
+    base, path, query = re.split(r"lab/tree/|\?", address)
+    for _ in range(600):  # until its kernel is connected
+        sessions = page.request.get(f"{base}api/sessions?{query}").json()
+        if any(one["path"] == path and one["kernel"]["connections"] for one in sessions):
+            break
+        page.wait_for_timeout(200)
+    page.wait_for_timeout(2000)  # this page's, not one that was just closed
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 
