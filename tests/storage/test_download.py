@@ -173,11 +173,14 @@ def test_what_will_not_pass_is_given_up(serve, pauses, new, monkeypatch, fault, 
     assert pauses == [] and len(serve.requests) == 1
 
 
-@pytest.mark.parametrize("fault", ["hangs", "stalls"])
-def test_who_falls_silent_is_given_up(serve, pauses, impatient, new, fault):
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("hangs", "timed out after 0 bytes"), ("stalls", r"timed out after [\d,]+ bytes")],
+)
+def test_who_falls_silent_is_given_up(serve, pauses, impatient, new, fault, message):
     serve.fault = fault
-    refused(new, r"timed out after [\d,]+ bytes")
-    assert pauses == []
+    refused(new, message)
+    assert pauses == [] and len(serve.requests) <= 1  # on a busy machine it may not have come yet
 
 
 def test_no_network_is_given_up_at_once(no_network, pauses, new):
@@ -260,7 +263,8 @@ TRICKLES = {
 def test_a_server_that_is_too_slow(no_network, pauses, impatient, new, monkeypatch, name):
     with listener(TRICKLES[name]) as address, within(10):
         monkeypatch.setenv("FMNIST_MIRROR", address)
-        refused(new, r"timed out after [\d,]+ bytes; ")  # whatever the next one said
+        # The next one is asked; on a busy machine its refusal may come too late.
+        refused(new, r"timed out after [\d,]+ bytes; .*(Connection refused|out after 0 bytes)")
     assert pauses == []
 
 
